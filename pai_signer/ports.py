@@ -1,0 +1,334 @@
+"""What workflows need from the outside world, as Protocols; adapters provide it.
+
+All of them raise ``SignerError`` families only: ``ToolError`` or
+``MediumError`` where they could not tell, ``BadSignature``, ``UntrustedKey``
+and the like where they could.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pai_signer.domain.artifact import Commit, Finding, HashedFile
+from pai_signer.domain.host import HostFacts
+from pai_signer.domain.journal import JournalEntry
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.secret import Secret
+
+
+class Clock(Protocol):
+    """The workstation's clock; asked once per decision."""
+
+    def now(self) -> datetime:
+        """The time now, aware, in UTC, whole seconds."""
+
+
+class Host(Protocol):
+    """Facts about the laptop (POL-9, SEC-2)."""
+
+    def facts(self) -> HostFacts:
+        """Read them afresh."""
+
+
+# --- media (IMP-1, IMP-2, EXP-2) ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Medium:
+    """One removable filesystem as the kernel sees it; text fields come from outside."""
+
+    device: str
+    label: str
+    filesystem: str
+    size_bytes: int
+    serial: str
+    uuid: str
+    read_only: bool
+    mounted_at: Path | None
+
+
+class Media(Protocol):
+    """Removable media: find, mount, unmount."""
+
+    def list(self) -> tuple[Medium, ...]:
+        """Every removable filesystem; system disks are hidden."""
+
+    def mount(self, medium: Medium) -> Medium:
+        """Mount it (udisksctl) and return it with ``mounted_at``; already mounted is fine."""
+
+    def unmount(self, directory: Path) -> bool:
+        """Unmount the filesystem that ``directory`` is on, if it is a removable medium's.
+
+        True if it was unmounted, False if ``directory`` is on no removable medium.
+        """
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """One regular file in a source folder; ``name`` passed the safe-name rule."""
+
+    name: str
+    size_bytes: int
+    modified_at_s: float
+
+
+@dataclass(frozen=True)
+class RefusedEntry:
+    """Something in a source folder that will not be opened: what, and why (IMP-2)."""
+
+    shown_name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class SourceListing:
+    """What a source folder holds."""
+
+    files: tuple[SourceEntry, ...]
+    refused: tuple[RefusedEntry, ...]
+
+
+class Source(Protocol):
+    """One opened source folder, held by descriptor so that it cannot be swapped (IMP-2).
+
+    Every ``name`` is looked up without following links and must be a regular file.
+    """
+
+    @property
+    def shown_path(self) -> str:
+        """Where it is, sanitised."""
+
+    def listing(self) -> SourceListing:
+        """Scan the top of the folder: bounded, nothing opened, nothing followed."""
+
+    def read_small(self, name: str, limit_bytes: int) -> bytes:
+        """The whole of a small file; ``FormatError`` if it is larger than the limit."""
+
+    def read_once(self, name: str, progress: Progress) -> HashedFile:
+        """Both digests in one pass (IMP-3); refuses a file that changed meanwhile."""
+
+    def inspect_image(self, name: str, architecture: str) -> tuple[Finding, ...]:
+        """What an ISO image is, from a bounded number of small reads (IMP-5)."""
+
+    def copy_small_to(self, name: str, destination: Path, limit_bytes: int) -> None:
+        """Copy one file (a bundle) to a private temporary path, capped."""
+
+
+class Sources(Protocol):
+    """Opens source folders."""
+
+    def open(self, directory: Path) -> AbstractContextManager[Source]:
+        """Open ``directory``; a link or a missing folder is refused."""
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """One file that reached the medium and was read back from it."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    was_there_already: bool
+
+
+class Destinations(Protocol):
+    """The only way out to a medium (EXP-2)."""
+
+    def write_release(
+        self, directory: Path, folder: str, files: Mapping[str, bytes], progress: Progress
+    ) -> tuple[WrittenFile, ...]:
+        """Write ``files`` into ``directory/folder`` durably and read them back uncached.
+
+        Names may hold one ``/`` level (``keys/minisign.pub``). A file that is
+        there with the same content is kept; with other content, refused before
+        anything is written. After a failure no name in ``files`` stands half-written.
+        """
+
+
+# --- signatures (SIG) -----------------------------------------------------------------
+
+
+class UnlockedMinisignKey(Protocol):
+    """A decrypted minisign secret key in memory."""
+
+    @property
+    def public_key(self) -> str:
+        """The base64 line of its public key."""
+
+    def sign_prehashed(self, blake2b_512: bytes, trusted_comment: str) -> bytes:
+        """The ``.minisig`` file for a file with this BLAKE2b-512 digest (SIG-2)."""
+
+    def wipe(self) -> None:
+        """Overwrite the key."""
+
+
+class MinisignKeys(Protocol):
+    """The vault's minisign secret keys, encrypted in stock format."""
+
+    def generate(self, passphrase: Secret) -> str:
+        """Make and store a key at stock strength; returns the public key line (KEY-1)."""
+
+    def import_key(self, key_file: bytes, passphrase: Secret) -> str:
+        """Prove, then store an existing key file; returns the public key line."""
+
+    def unlock(self, public_key: str, passphrase: Secret) -> UnlockedMinisignKey:
+        """Decrypt the stored key of ``public_key``; refuses a wrong passphrase."""
+
+    def discard(self, public_key: str) -> None:
+        """Remove the stored key: only for a generation that was never registered."""
+
+
+class MinisignVerifier(Protocol):
+    """Checks minisign signatures with code that shares nothing with signing (SIG-5)."""
+
+    def verify(self, signature: bytes, blake2b_512: bytes, public_key: str) -> str:
+        """Check both signatures in a ``.minisig`` file; returns the trusted comment."""
+
+
+@dataclass(frozen=True)
+class OpenPgpKeyInfo:
+    """Public facts of an OpenPGP key: fingerprints in upper hex, times in UTC."""
+
+    fingerprint: str
+    signing_fingerprint: str
+    user_id: str
+    algorithm: str
+    created_at: datetime
+    expires_at: datetime | None
+    certificate: str
+
+
+class OpenPgpKeys(Protocol):
+    """The vault's own GNUPGHOME."""
+
+    def generate(self, user_id: str, valid_until: date, passphrase: Secret) -> OpenPgpKeyInfo:
+        """Certifying Ed25519 primary with a signing subkey (KEY-1)."""
+
+    def import_key(self, key_file: bytes, passphrase: Secret) -> OpenPgpKeyInfo:
+        """Import one secret key and prove by signing that the passphrase opens it."""
+
+    def prove(self, fingerprint: str, passphrase: Secret) -> None:
+        """Sign a throwaway challenge; raises on a wrong passphrase."""
+
+    def sign_detached(self, data: bytes, fingerprint: str, passphrase: Secret) -> bytes:
+        """An armored detached signature by the signing (sub)key of ``fingerprint``."""
+
+    def discard(self, fingerprint: str) -> None:
+        """Remove the secret key: only for a generation that was never registered."""
+
+
+@dataclass(frozen=True)
+class OpenPgpSignature:
+    """A signature that was found good, and by whom and when it says it was made."""
+
+    primary_fingerprint: str
+    signing_fingerprint: str
+    created_at: datetime
+
+
+class OpenPgpVerifier(Protocol):
+    """Checks in a throwaway home that holds only the given certificates (SIG-5)."""
+
+    def verify_detached(
+        self,
+        data: bytes,
+        signature: bytes,
+        certificates: Sequence[str],
+        fingerprints: Iterable[str],
+    ) -> OpenPgpSignature:
+        """GOODSIG and VALIDSIG by a primary in ``fingerprints``, or a raised reason why not."""
+
+
+# --- the repository (IMP-6, SIG-4) ------------------------------------------------------
+
+
+class TagStore(Protocol):
+    """The workstation's own bare mirror."""
+
+    def take_bundle(self, bundle: Path) -> None:
+        """Fetch all branches of a bundle into a quarantine namespace; bounded, fsck'd."""
+
+    def find_commit(self, revision: str | None, branch: str) -> str:
+        """Object ID of ``revision``, else the last bundle's HEAD, else ``branch`` in it."""
+
+    def describe_commit(self, oid: str, tag_name: str, previous_oid: str | None) -> Commit:
+        """What the review page shows of it, and its relation to the last release."""
+
+    def write_tag(self, tag_object: bytes, tag_name: str) -> str:
+        """Write a finished tag object (``git mktag``) and its ref; returns its ID."""
+
+    def bundle_tag(self, tag_name: str) -> bytes:
+        """A bundle with the tag object alone, its commit being a prerequisite (EXP-1)."""
+
+    def delete_tag(self, tag_name: str) -> None:
+        """Take back a ref of a tag that was never released."""
+
+
+# --- evidence and state -----------------------------------------------------------------
+
+
+class Journal(Protocol):
+    """The append-only record (JRN-1)."""
+
+    def append(self, event: str, facts: Mapping[str, Any]) -> JournalEntry:
+        """Add one entry, chained and fsynced before it returns."""
+
+    def entries(self) -> tuple[JournalEntry, ...]:
+        """All entries, checked; ``JournalTampered`` says where the chain breaks."""
+
+
+class StateStore(Protocol):
+    """Saved states of unfinished conversations."""
+
+    def load(self, name: str) -> bytes | None:
+        """The saved bytes, or None."""
+
+    def save(self, name: str, data: bytes) -> None:
+        """Replace durably."""
+
+    def delete(self, name: str) -> None:
+        """Forget; nothing there is fine."""
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+
+
+class ReleaseStore(Protocol):
+    """The vault's ``releases`` folder."""
+
+    def load_candidate(self, version: str) -> bytes | None:
+        """The imported candidate, or None."""
+
+    def save_candidate(self, version: str, data: bytes) -> None:
+        """Replace durably."""
+
+    def delete_candidate(self, version: str) -> None:
+        """Forget it; nothing there is fine."""
+
+    def versions(self) -> tuple[str, ...]:
+        """Every version with a folder, sorted by name."""
+
+    def stage(self, version: str, files: Mapping[str, bytes]) -> None:
+        """Make ``files`` appear in staging all at once, or not at all (SIG-6).
+
+        Files already staged (an earlier visit's) are kept.
+        """
+
+    def staged(self, version: str) -> dict[str, bytes]:
+        """All staged files by name; empty where nothing is staged."""
+
+    def unstage(self, version: str, names: Iterable[str]) -> None:
+        """Take back staged files that were never journalled as signed."""
+
+
+class RegistryStore(Protocol):
+    """The vault's registry of public keys with its signatures (KEY-2)."""
+
+    def load(self) -> dict[str, bytes]:
+        """``registry.json`` and its signatures by file name; empty in a new vault."""
+
+    def save(self, files: Mapping[str, bytes]) -> None:
+        """Replace all of them together; earlier states are kept aside."""

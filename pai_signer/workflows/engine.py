@@ -1,0 +1,367 @@
+"""A workflow is a conversation, written once and rendered by every face.
+
+A workflow is a row of steps over a frozen state record. The *current* step is
+the first one that the state does not call done; so walking on, walking back
+and resuming after a crash are the same thing: look at the state. The state is
+saved after each step and never holds a secret; secrets live in a ``Session``
+that exists only in memory, and a step that needs one asks again after a crash.
+
+Faces know only this module's types: they draw pages, put the question, and
+hand the answer back (FACE-1). There is no logic in a face.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from pai_signer.domain.page import Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.secret import Secret
+from pai_signer.errors import FormatError, SignerError, UsageError
+from pai_signer.ports import StateStore
+
+YES: Final = "yes"
+NO: Final = "no"
+
+
+class Actor(Enum):
+    """Who acts in a step."""
+
+    MAINTAINER = "maintainer"
+    SECOND_MAINTAINER = "second maintainer"
+    WITNESS = "witness"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asks for nothing but going on; the base of all questions.
+
+    ``name`` is what flags, scripts of answers and tests call it by. ``refusal``
+    is raised where nobody is there to answer (flags only, no terminal).
+    """
+
+    name: str
+    prompt: str = ""
+    refusal: SignerError | None = None
+
+
+@dataclass(frozen=True)
+class Proceed(Question):
+    """Read the pages, then press Enter. Flags alone go on without asking."""
+
+
+@dataclass(frozen=True)
+class Automatic(Question):
+    """No question: the work starts by itself as soon as the step is reached."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One menu line; one that cannot be chosen stays visible and says why."""
+
+    value: str
+    label: str
+    unavailable_because: str = ""
+
+
+@dataclass(frozen=True)
+class Choice(Question):
+    """Pick one of the options by its number."""
+
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class Confirm(Question):
+    """Yes or no."""
+
+
+@dataclass(frozen=True)
+class TypedText(Question):
+    """Type text; where ``must_equal`` is set, exactly that (REV-2).
+
+    ``may_be_empty`` says what an empty line means is up to the step.
+    """
+
+    must_equal: str | None = None
+    may_be_empty: bool = False
+
+
+@dataclass(frozen=True)
+class SecretText(Question):
+    """Type a passphrase; ``twice`` for a new one."""
+
+    twice: bool = False
+
+
+Answer = str | Secret
+
+
+class Wipeable(Protocol):
+    """Something in memory that holds a secret."""
+
+    def wipe(self) -> None:
+        """Overwrite it."""
+
+
+@dataclass
+class Session:
+    """Secrets and unlocked keys of one sitting; in memory only, never saved."""
+
+    _held: dict[str, Wipeable] = field(default_factory=dict, repr=False)
+
+    def hold(self, name: str, thing: Wipeable) -> None:
+        """Keep ``thing``, wiping what was there under that name."""
+        old = self._held.pop(name, None)
+        if old is not None:
+            old.wipe()
+        self._held[name] = thing
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._held
+
+    def take(self, name: str) -> Wipeable:
+        """What is held under ``name``; it stays held until ``wipe``."""
+        return self._held[name]
+
+    def wipe(self) -> None:
+        """Forget everything: at the end, on lock and on every error."""
+        for thing in self._held.values():
+            thing.wipe()
+        self._held.clear()
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Step(ABC, Generic[S]):
+    """One move of the conversation.
+
+    ``unchanged`` is what stays true if the step fails; it completes every
+    error that the step raises (FACE-4). A ``commit_point`` cannot be walked
+    back over (FACE-3).
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    actor: ClassVar[Actor] = Actor.MAINTAINER
+    unchanged: ClassVar[str] = "Nothing was signed and no file was changed."
+    commit_point: ClassVar[bool] = False
+
+    @abstractmethod
+    def done(self, state: S) -> bool:
+        """Whether the conversation has this step behind it."""
+
+    def pages(self, state: S) -> Sequence[Page]:
+        """What to read, one page at a time, before the question is put."""
+        return ()
+
+    @abstractmethod
+    def question(self, state: S) -> Question:
+        """What is asked after the last page."""
+
+    @abstractmethod
+    def act(self, state: S, answer: Answer, progress: Progress) -> S:
+        """Do it, and return the next state; may take long and may raise."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished conversation has to say: for people, and for ``--json``."""
+
+    pages: tuple[Page, ...]
+    data: Mapping[str, Any]
+    #: Raised by the command line after the outcome was shown, for its exit code.
+    refusal: SignerError | None = None
+
+
+@dataclass(frozen=True)
+class Workflow(Generic[S]):
+    """Steps over a state; ``name`` and ``key`` name the saved state of one run."""
+
+    name: str
+    key: str
+    title: str
+    start: S
+    steps: tuple[Step[S], ...]
+    outcome: Callable[[S], Outcome]
+    #: Undo what the steps prepared; called when the operator discards.
+    discard: Callable[[S], None] = lambda _state: None
+
+    @property
+    def saved_as(self) -> str:
+        """The name of the saved state: the same for the same piece of work."""
+        return f"{self.name}.{self.key}" if self.key else self.name
+
+
+class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The saved form of a conversation."""
+
+    workflow: str
+    key: str
+    title: str
+    step: str
+    state: msgspec.Raw
+    history: tuple[msgspec.Raw, ...]
+
+
+class Conversation(Generic[S]):
+    """One run of a workflow: where it stands, and how it moves."""
+
+    def __init__(self, workflow: Workflow[S], store: StateStore, session: Session) -> None:
+        """Resume a saved run of the same workflow and key, or start anew."""
+        self.workflow = workflow
+        self.session = session
+        self._store = store
+        self._state = workflow.start
+        self._history: tuple[S, ...] = ()
+        self.resumed = self._load()
+
+    @property
+    def state(self) -> S:
+        """The state as it stands."""
+        return self._state
+
+    @property
+    def step(self) -> Step[S] | None:
+        """The step to take now; None when all are done."""
+        return next((s for s in self.workflow.steps if not s.done(self._state)), None)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Number of the current step, from 1, and the count of steps."""
+        count = len(self.workflow.steps)
+        done = sum(step.done(self._state) for step in self.workflow.steps)
+        return min(done + 1, count), count
+
+    def answer(self, answer: Answer, progress: Progress) -> None:
+        """Take the current step. A failure leaves the state where it was."""
+        step = self.step
+        if step is None:
+            raise RuntimeError("the conversation is over")
+        try:
+            check_answer(step.question(self._state), answer)
+            following = step.act(self._state, answer, progress)
+        except SignerError as error:
+            if error.unchanged is None:
+                error.unchanged = step.unchanged
+            raise
+        self._history = () if step.commit_point else (*self._history, self._state)
+        self._state = following
+        self._save()
+
+    @property
+    def can_go_back(self) -> bool:
+        """False at the start and after a point of no return."""
+        return bool(self._history)
+
+    def back(self) -> None:
+        """Return to the state before the last step; what was asked is asked again."""
+        if not self._history:
+            raise UsageError(
+                "FACE-3/no-way-back",
+                "There is no earlier step to return to.",
+                "Go on, or discard.",
+                unchanged="Nothing was changed.",
+            )
+        self.session.wipe()
+        *rest, self._state = self._history
+        self._history = tuple(rest)
+        self._save()
+
+    def discard(self) -> None:
+        """Give up this run: undo what it prepared and forget its state."""
+        self.session.wipe()
+        self.workflow.discard(self._state)
+        self._store.delete(self.workflow.saved_as)
+
+    def finish(self) -> Outcome:
+        """The result of a finished run; forgets its saved state and its secrets."""
+        if self.step is not None:
+            raise RuntimeError("the conversation is not over")
+        self.session.wipe()
+        outcome = self.workflow.outcome(self._state)
+        self._store.delete(self.workflow.saved_as)
+        return outcome
+
+    def _save(self) -> None:
+        step = self.step
+        saved = _Saved(
+            workflow=self.workflow.name,
+            key=self.workflow.key,
+            title=self.workflow.title,
+            step=step.id if step else "",
+            state=msgspec.Raw(msgspec.json.encode(self._state)),
+            history=tuple(msgspec.Raw(msgspec.json.encode(old)) for old in self._history),
+        )
+        self._store.save(self.workflow.saved_as, msgspec.json.encode(saved))
+
+    def _load(self) -> bool:
+        data = self._store.load(self.workflow.saved_as)
+        if data is None:
+            return False
+        kind = type(self.workflow.start)
+        try:
+            saved = msgspec.json.decode(data, type=_Saved)
+            self._state = msgspec.json.decode(saved.state, type=kind)
+            self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
+        except msgspec.MsgspecError as error:
+            raise FormatError(
+                "FACE-3/state",
+                f"The saved state of {self.workflow.title!r} cannot be read: {error}",
+                f"Discard the unfinished work {self.workflow.saved_as!r} and start it again.",
+                unchanged="Nothing was changed.",
+            ) from error
+        return True
+
+
+def check_answer(question: Question, answer: Answer) -> None:
+    """Refuse an answer that is not one to this question, before any step sees it."""
+    if isinstance(question, SecretText) != isinstance(answer, Secret):
+        raise TypeError("secrets answer secret questions, and only those")
+    if isinstance(answer, Secret):
+        return
+    match question:
+        case Choice(options=options):
+            option = next((o for o in options if o.value == answer), None)
+            if option is None:
+                raise _not_an_answer(question, "It is not one of the choices.")
+            if option.unavailable_because:
+                raise _not_an_answer(question, option.unavailable_because)
+        case Confirm() if answer not in (YES, NO):
+            raise _not_an_answer(question, "Answer yes or no.")
+        case TypedText(must_equal=str() as expected) if answer != expected:
+            raise _not_an_answer(question, f"It has to be exactly {expected!r}.")
+        case TypedText(may_be_empty=False) if not answer:
+            raise _not_an_answer(question, "It may not be empty.")
+        case _:
+            pass
+
+
+def _not_an_answer(question: Question, why: str) -> UsageError:
+    return UsageError(f"FACE-1/{question.name}", f"That does not answer: {question.prompt}", why)
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """A saved run that can be resumed, for the Home screen (FACE-3)."""
+
+    workflow: str
+    key: str
+    title: str
+    step: str
+
+
+def unfinished_work(store: StateStore) -> tuple[Unfinished, ...]:
+    """Every saved run, by name; one that cannot be read is listed by its file name."""
+    found = []
+    for name in store.names():
+        data = store.load(name)
+        try:
+            found.append(msgspec.json.decode(data or b"", type=Unfinished))
+        except msgspec.MsgspecError:
+            found.append(Unfinished(name, "", name, "unreadable"))
+    return tuple(found)
