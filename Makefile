@@ -1,0 +1,57 @@
+# Everything one does with a checkout. `./bootstrap TARGET` installs the Debian packages first.
+
+PYTHON ?= python3
+# More for pytest, as in: make test PYTEST_FLAGS="-n 2 -x"
+PYTEST_FLAGS ?=
+
+.PHONY: rehearse test lint bench vm-test lock clean
+.DELETE_ON_ERROR:
+
+# The app needs a terminal; where there is none, the same job runs by itself.
+rehearse: .venv-run/stamp
+	@if [ -t 0 ] && [ -t 1 ]; then headless=; else headless=--headless; fi; \
+	exec .venv-run/bin/pai-signer rehearse $$headless
+
+test: lint
+	.venv/bin/pytest $(PYTEST_FLAGS)
+
+lint: .venv/stamp
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+# Measured ratios against stock tools, and time to first paint.
+bench: .venv/stamp
+	.venv/bin/python -m tests.bench
+
+# FAT32, real USB storage and power cuts, in a virtual machine.
+vm-test: .venv/stamp
+	.venv/bin/pytest tests/vm $(PYTEST_FLAGS)
+
+# Two environments from two locks: what runs on the workstation, and that plus the test tools.
+# Wheels only, each by its hash; `pip check` proves that no requirement is missing from the lock.
+define environment
+$(PYTHON) -m venv --clear $(@D)
+$(@D)/bin/pip install --quiet --require-hashes --no-deps --only-binary :all: -r $<
+$(@D)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+$(@D)/bin/pip check
+touch $@
+endef
+
+.venv-run/stamp: requirements.lock
+	$(environment)
+
+.venv/stamp: requirements-dev.lock
+	$(environment)
+
+# Renew both locks (needs uv and a network); the same releases serve Python 3.11 to 3.13.
+compile := uv pip compile --quiet --upgrade --generate-hashes --only-binary :all: \
+	--python-platform linux --python-version 3.11 --custom-compile-command "make lock"
+lock:
+	$(compile) pyproject.toml --group build -o requirements.lock
+	$(compile) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .venv-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
