@@ -1,0 +1,151 @@
+"""The journal on disk: ``journal.jsonl`` and the note of its head (JRN-1).
+
+The chain alone cannot tell that entries were cut off its end. So
+``journal.head`` (one line, ``NUMBER HASH``) is rewritten durably after each
+append: it may lag by the one entry that a power cut came after, and never
+leads. What neither file can show is that both were replaced together; for that,
+receipts and the paper carry the head.
+"""
+
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pai_signer.adapters import durable
+from pai_signer.domain.journal import (
+    GENESIS,
+    MAX_LINE_BYTES,
+    JournalEntry,
+    encode_entry,
+    next_entry,
+    parse_journal,
+)
+from pai_signer.errors import FormatError, JournalTampered
+from pai_signer.ports import Clock
+
+JOURNAL_NAME: Final = "journal.jsonl"
+HEAD_NAME: Final = "journal.head"
+#: A long life of releases is a few megabytes.
+MAX_JOURNAL_BYTES: Final = 256 << 20
+
+_HEAD: Final = re.compile(rb"(\d{1,12}) ([0-9a-f]{64})\n")
+
+
+def begin_journal(vault: Path) -> None:
+    """Write the empty journal of a new vault, so that a missing one is noticed ever after."""
+    durable.create(vault / JOURNAL_NAME, b"")
+    durable.create(vault / HEAD_NAME, _head_line(0, GENESIS))
+
+
+class FileJournal:
+    """``ports.Journal`` over the two files in ``vault``."""
+
+    def __init__(self, vault: Path, clock: Clock) -> None:
+        self._journal = vault / JOURNAL_NAME
+        self._head = vault / HEAD_NAME
+        self._clock = clock
+
+    def append(self, event: str, facts: Mapping[str, Any]) -> JournalEntry:
+        """Check the whole journal, then add one entry that is on disk when this returns."""
+        with self._opened(fcntl.LOCK_EX) as descriptor:
+            entries, head_number = self._checked(descriptor)
+            last = entries[-1] if entries else None
+            if last and head_number != last.n:
+                # A power cut came between the last entry and its head: the head may only
+                # ever lag by one, so it catches up before the next entry.
+                self._write_head(last)
+            entry = next_entry(last, self._clock.now(), event, facts)
+            line = encode_entry(entry)
+            if len(line) > MAX_LINE_BYTES:
+                raise FormatError(
+                    "JRN-1/entry-size",
+                    f"A journal entry of {len(line)} bytes is too long.",
+                    "Shorten what was typed.",
+                )
+            durable.append(self._journal, line)
+            self._write_head(entry)
+        return entry
+
+    def entries(self) -> tuple[JournalEntry, ...]:
+        """All entries, checked against each other and against the head."""
+        with self._opened(fcntl.LOCK_SH) as descriptor:
+            entries, _ = self._checked(descriptor)
+        return entries
+
+    @contextmanager
+    def _opened(self, lock: int) -> Iterator[int]:
+        with durable.explained("read the journal", requirement="JRN-1"):
+            try:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                descriptor = os.open(self._journal, flags)
+            except FileNotFoundError as error:
+                raise _tampered("gone", "The journal is gone.") from error
+        try:
+            fcntl.flock(descriptor, lock)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _checked(self, descriptor: int) -> tuple[tuple[JournalEntry, ...], int]:
+        """The entries, and the number that the head file stands at."""
+        entries = parse_journal(_read(descriptor))
+        number, digest = self._read_head()
+        if number > len(entries):
+            raise _tampered(
+                "cut",
+                f"The journal ends at entry {len(entries)}, but its head is entry {number}: "
+                "entries were cut off.",
+            )
+        if number < len(entries) - 1:
+            raise _tampered(
+                "head-old",
+                f"The journal has {len(entries)} entries, but its head file stands at {number}.",
+            )
+        if digest != (entries[number - 1].hash if number else GENESIS):
+            raise _tampered("head", f"Entry {number} of the journal is not the one that was noted.")
+        return entries, number
+
+    def _read_head(self) -> tuple[int, str]:
+        with durable.explained("read the journal's head", requirement="JRN-1"):
+            try:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                with os.fdopen(os.open(self._head, flags), "rb") as file:
+                    match = _HEAD.fullmatch(file.read(1024))
+            except FileNotFoundError as error:
+                raise _tampered("head-gone", "The note of the journal's head is gone.") from error
+        if match is None:
+            raise _tampered("head", "The note of the journal's head cannot be read.")
+        return int(match[1]), match[2].decode()
+
+    def _write_head(self, entry: JournalEntry) -> None:
+        durable.replace(self._head, _head_line(entry.n, entry.hash))
+
+
+def _head_line(number: int, digest: str) -> bytes:
+    return f"{number} {digest}\n".encode()
+
+
+def _read(descriptor: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_JOURNAL_BYTES:
+        raise _tampered("file", "The journal is not a regular file of bearable size.")
+    with durable.explained("read the journal", requirement="JRN-1"):
+        chunks = []
+        while chunk := os.read(descriptor, 1 << 20):
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _tampered(code: str, summary: str) -> JournalTampered:
+    return JournalTampered(
+        f"JRN-1/{code}",
+        summary,
+        "Do not sign. Compare the last head on paper or on a receipt with "
+        "'pai-signer journal verify'.",
+        unchanged="The journal was left as it is.",
+    )

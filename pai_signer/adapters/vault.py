@@ -1,0 +1,155 @@
+"""The vault on disk: one private folder of plain files that a person can read.
+
+See DESIGN.md, "State on the workstation". Everything in it belongs to one user
+and nobody else may look; one process at a time works in it.
+"""
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from pai_signer.adapters import durable
+from pai_signer.adapters.journal_file import HEAD_NAME, JOURNAL_NAME, begin_journal
+from pai_signer.adapters.vault_files import read_bounded
+from pai_signer.domain.profile import MAX_PROFILE_BYTES
+from pai_signer.domain.text import safe_text
+from pai_signer.domain.vault_info import (
+    MAX_VAULT_INFO_BYTES,
+    VAULT_INFO_NAME,
+    VaultInfo,
+    encode_vault_info,
+    parse_vault_info,
+)
+from pai_signer.errors import CannotTell, PolicyRefused, UsageError
+
+PROFILE_NAME: Final = "profile.toml"
+LOCK_NAME: Final = "vault.lock"
+#: What an interrupted ``create`` may have left.
+_UNFINISHED: Final = {PROFILE_NAME, JOURNAL_NAME, HEAD_NAME, LOCK_NAME}
+
+
+@dataclass(frozen=True)
+class Vault:
+    """An existing vault whose permissions and identity were checked."""
+
+    path: Path
+    info: VaultInfo
+    profile_toml: bytes
+
+    @classmethod
+    def create(cls, path: Path, profile_toml: bytes, info: VaultInfo) -> Self:
+        """Make a new vault at ``path``, which must be missing or an empty private folder.
+
+        ``vault.json`` is written last: without it a folder is not a vault, and
+        what an interrupted attempt left is completed by the next.
+        """
+        encoded = encode_vault_info(info)
+        path = path.absolute()
+        with durable.explained("make the vault", requirement="SEC-2"):
+            durable.make_directory(path)
+            _check_private(path)
+            with durable.held_directory(path) as folder:
+                durable.sweep(folder)
+            present = {entry.name: entry.lstat().st_size for entry in path.iterdir()}
+        if VAULT_INFO_NAME in present:
+            raise UsageError(
+                "SEC-2/vault-exists",
+                f"There is already a vault at {safe_text(str(path))}.",
+                "Use it, or give another --vault folder.",
+            )
+        # A journal with an entry in it is evidence, whatever else is missing.
+        if set(present) - _UNFINISHED or present.get(JOURNAL_NAME):
+            raise UsageError(
+                "SEC-2/vault-not-empty",
+                f"{safe_text(str(path))} holds other files and is not a vault.",
+                "Give an empty or new folder with --vault.",
+            )
+        for name in present:
+            durable.remove(path / name)
+        durable.create(path / PROFILE_NAME, profile_toml)
+        begin_journal(path)
+        durable.create(path / VAULT_INFO_NAME, encoded)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Check that ``path`` is a vault of ours that nobody else can read, and read it.
+
+        Raises ``UsageError`` where there is none, ``PolicyRefused`` where it is not
+        private, ``FormatError`` where its files are not what we would write.
+        """
+        path = path.absolute()
+        missing = UsageError(
+            "SEC-2/no-vault",
+            f"There is no vault at {safe_text(str(path))}.",
+            "Make one with 'pai-signer init', or give the right --vault folder.",
+        )
+        with durable.explained("open the vault", requirement="SEC-2"):
+            try:
+                _check_private(path)
+            except FileNotFoundError as error:
+                raise missing from error
+        info = read_bounded(path / VAULT_INFO_NAME, MAX_VAULT_INFO_BYTES)
+        if info is None:
+            raise missing
+        profile = read_bounded(path / PROFILE_NAME, MAX_PROFILE_BYTES)
+        if profile is None:
+            raise CannotTell(
+                "SEC-2/vault-damaged",
+                f"The vault at {safe_text(str(path))} has no {PROFILE_NAME}.",
+                "Restore the file from where the vault was backed up.",
+            )
+        return cls(path, parse_vault_info(info), profile)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other process out; ``CannotTell`` names the one that is in.
+
+        The kernel frees the lock when its holder dies, so none is ever stale.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with durable.explained("lock the vault", requirement="JRN-1"):
+            descriptor = os.open(self.path / LOCK_NAME, flags, durable.PRIVATE_FILE)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = safe_text(os.pread(descriptor, 20, 0).decode("ascii", "replace").strip())
+                raise CannotTell(
+                    "JRN-1/vault-in-use",
+                    f"Another pai-signer (process {holder or 'unknown'}) is using this vault.",
+                    "Finish or close it, then try again.",
+                ) from error
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _check_private(path: Path) -> None:
+    status = path.lstat()
+    shown = safe_text(str(path))
+    if not stat.S_ISDIR(status.st_mode):
+        raise PolicyRefused(
+            "SEC-2/vault-link",
+            f"{shown} is not a folder itself (a link or a file).",
+            "Give the folder's real path with --vault.",
+        )
+    if status.st_uid != os.geteuid():
+        raise PolicyRefused(
+            "SEC-2/vault-owner",
+            f"The folder {shown} belongs to another user.",
+            "Run the program as the user who owns the vault.",
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise PolicyRefused(
+            "SEC-2/vault-open",
+            f"Other users can look into the folder {shown}.",
+            f"If nobody did, close it: chmod 700 {shown}",
+        )
