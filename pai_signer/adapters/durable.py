@@ -198,7 +198,12 @@ def make_directory_at(folder: int, name: str, *, mode: int) -> bool:
         except FileExistsError:
             os.close(os.open(name, _DIRECTORY, dir_fd=folder))  # a file or a link raises here
             return False
-        os.fsync(folder)
+        try:
+            os.fsync(folder)
+        except BaseException:
+            with suppress(OSError):
+                os.rmdir(name, dir_fd=folder)
+            raise
         return True
 
 

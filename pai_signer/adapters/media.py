@@ -257,7 +257,7 @@ def _mount_of(mounts: tuple[_Mount, ...], path: Path) -> _Mount | None:
 def _decode(data: bytes, kind: type[_Report], tool: str) -> _Report:
     try:
         # A label may hold any bytes; what is no UTF-8 must not hide the other media.
-        text = data.decode("utf-8", "backslashreplace")
+        text = data.decode("utf-8", "replace")
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError as error:
         raise ToolError(
