@@ -1,6 +1,23 @@
-"""``python -m pai_signer`` and the installed ``pai-signer`` start here."""
+"""``python -m pai_signer`` and the installed ``pai-signer`` start here.
 
-from pai_signer.faces.cli.main import main
+The one place that knows both faces: the command line runs first and may ask
+for the app.
+"""
+
+import sys
+
+from pai_signer.faces.cli.main import AppRequest, run
+
+
+def main() -> None:
+    """Run a command, or the app, and end with its exit code."""
+    result = run(sys.argv[1:])
+    if isinstance(result, AppRequest):
+        from pai_signer.faces.start_app import start_app  # noqa: PLC0415 - textual only where wanted
+
+        result = start_app(result.vault, result.rehearsal)
+    sys.exit(result)
+
 
 if __name__ == "__main__":
     main()

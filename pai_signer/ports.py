@@ -148,6 +148,13 @@ class Destinations(Protocol):
         """
 
 
+class Publisher(Protocol):
+    """Writes the published keys (KEY-2)."""
+
+    def publish(self, directory: Path, files: Mapping[str, bytes]) -> tuple[WrittenFile, ...]:
+        """Write ``files`` into an existing folder, each replacing its earlier state at once."""
+
+
 # --- signatures (SIG) -----------------------------------------------------------------
 
 

@@ -11,7 +11,8 @@ hand the answer back (FACE-1). There is no logic in a face.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
@@ -40,12 +41,14 @@ class Actor(Enum):
 class Question:
     """Asks for nothing but going on; the base of all questions.
 
-    ``name`` is what flags, scripts of answers and tests call it by. ``refusal``
-    is raised where nobody is there to answer (flags only, no terminal).
+    ``name`` is what flags, scripts of answers and tests call it by. Where nobody
+    is there to answer (flags only, no terminal) ``default`` is the answer, else
+    ``refusal`` is raised.
     """
 
     name: str
     prompt: str = ""
+    default: str | None = None
     refusal: SignerError | None = None
 
 
@@ -110,9 +113,14 @@ class Wipeable(Protocol):
 
 @dataclass
 class Session:
-    """Secrets and unlocked keys of one sitting; in memory only, never saved."""
+    """Secrets, unlocked keys and other facts of one sitting; in memory only, never saved.
+
+    Notes are facts that must not outlive the sitting either: that the clock was
+    confirmed, that a folder was scanned.
+    """
 
     _held: dict[str, Wipeable] = field(default_factory=dict, repr=False)
+    _notes: set[str] = field(default_factory=set)
 
     def hold(self, name: str, thing: Wipeable) -> None:
         """Keep ``thing``, wiping what was there under that name."""
@@ -121,18 +129,36 @@ class Session:
             old.wipe()
         self._held[name] = thing
 
+    def note(self, name: str) -> None:
+        """Remember a fact until ``wipe``."""
+        self._notes.add(name)
+
+    def forget(self, name: str) -> None:
+        """Take a note back."""
+        self._notes.discard(name)
+
     def __contains__(self, name: str) -> bool:
-        return name in self._held
+        return name in self._held or name in self._notes
 
     def take(self, name: str) -> Wipeable:
         """What is held under ``name``; it stays held until ``wipe``."""
         return self._held[name]
 
+    @contextmanager
+    def lending(self, name: str) -> Iterator[Wipeable]:
+        """Lend what is held for one use; if that fails, forget it, so that it is asked again."""
+        try:
+            yield self._held[name]
+        except BaseException:
+            self._held.pop(name).wipe()
+            raise
+
     def wipe(self) -> None:
-        """Forget everything: at the end, on lock and on every error."""
+        """Forget everything: at the end, on lock and when a signing failed."""
         for thing in self._held.values():
             thing.wipe()
         self._held.clear()
+        self._notes.clear()
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -205,6 +231,7 @@ class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     title: str
     step: str
+    start: msgspec.Raw
     state: msgspec.Raw
     history: tuple[msgspec.Raw, ...]
 
@@ -213,7 +240,8 @@ class Conversation(Generic[S]):
     """One run of a workflow: where it stands, and how it moves."""
 
     def __init__(self, workflow: Workflow[S], store: StateStore, session: Session) -> None:
-        """Resume a saved run of the same workflow and key, or start anew."""
+        """Resume a saved run that began in the same way, or start anew."""
+        session.wipe()
         self.workflow = workflow
         self.session = session
         self._store = store
@@ -243,16 +271,23 @@ class Conversation(Generic[S]):
         step = self.step
         if step is None:
             raise RuntimeError("the conversation is over")
-        try:
+        with self.explaining(step):
             check_answer(step.question(self._state), answer)
             following = step.act(self._state, answer, progress)
+        self._history = () if step.commit_point else (*self._history, self._state)
+        self._state = following
+        self._save()
+
+    @staticmethod
+    @contextmanager
+    def explaining(step: Step[S]) -> Iterator[None]:
+        """Complete every error raised inside by what ``step`` leaves unchanged (FACE-4)."""
+        try:
+            yield
         except SignerError as error:
             if error.unchanged is None:
                 error.unchanged = step.unchanged
             raise
-        self._history = () if step.commit_point else (*self._history, self._state)
-        self._state = following
-        self._save()
 
     @property
     def can_go_back(self) -> bool:
@@ -295,6 +330,7 @@ class Conversation(Generic[S]):
             key=self.workflow.key,
             title=self.workflow.title,
             step=step.id if step else "",
+            start=msgspec.Raw(msgspec.json.encode(self.workflow.start)),
             state=msgspec.Raw(msgspec.json.encode(self._state)),
             history=tuple(msgspec.Raw(msgspec.json.encode(old)) for old in self._history),
         )
@@ -307,6 +343,8 @@ class Conversation(Generic[S]):
         kind = type(self.workflow.start)
         try:
             saved = msgspec.json.decode(data, type=_Saved)
+            if msgspec.json.decode(saved.start, type=kind) != self.workflow.start:
+                return False  # asked for something else: another folder, another visit
             self._state = msgspec.json.decode(saved.state, type=kind)
             self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
         except msgspec.MsgspecError as error:

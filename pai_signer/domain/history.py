@@ -1,0 +1,141 @@
+"""What was signed so far, read from the journal's entries (POL-3, POL-4, POL-5).
+
+Nothing else remembers it: the journal cannot be edited without being noticed,
+so a version that was ever signed stays signed with exactly that content.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+import msgspec
+
+from pai_signer.domain.artifact import Record
+from pai_signer.domain.journal import JournalEntry
+from pai_signer.errors import JournalTampered
+
+#: What one visit signs: the tag alone, the manifest alone, or both (IMP-7).
+Visited = Literal["tag", "manifest", "all"]
+
+SIGNING: Final = "release.signing"
+SIGNED: Final = "release.signed"
+DISCARDED: Final = "release.discarded"
+EXPORTED: Final = "release.exported"
+
+
+class SignedFile(Record, frozen=True, kw_only=True):
+    """One line of a signed manifest."""
+
+    name: str
+    sha256: str
+
+
+class SigningFacts(Record, frozen=True, kw_only=True):
+    """The facts of a ``release.signing`` entry: all that the signatures will be over.
+
+    Written before the first signature is made, so that there is no signature
+    without an entry. ``visit`` says what this visit signs (IMP-7).
+    """
+
+    version: str
+    visit: Visited
+    candidate_sha256: str
+    manifest: tuple[SignedFile, ...] = ()
+    manifest_sha256: str | None = None
+    commit: str | None = None
+    checks: tuple[dict[str, str], ...] = ()
+    keys: tuple[str, ...] = ()
+    command: str = ""
+
+
+class SignedFacts(Record, frozen=True, kw_only=True):
+    """The facts of a ``release.signed`` entry; ``files`` are digests by staged name."""
+
+    version: str
+    visit: Visited
+    receipt: str
+    files: dict[str, str]
+    tag_oid: str | None = None
+
+
+class DiscardedFacts(Record, frozen=True, kw_only=True):
+    """The facts of a ``release.discarded`` entry: a visit that made no signature."""
+
+    version: str
+    visit: Visited
+    why: str
+
+
+@dataclass(frozen=True)
+class SignedRelease:
+    """All visits of one version together."""
+
+    version: str
+    first_signed_at: str
+    manifest: tuple[SignedFile, ...] = ()
+    manifest_sha256: str | None = None
+    commit: str | None = None
+    tag_oid: str | None = None
+    visits: tuple[str, ...] = ()
+    receipts: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    exported: bool = False
+
+
+@dataclass(frozen=True)
+class ReleaseHistory:
+    """Every signed release, oldest first, and the visits that began and never ended."""
+
+    releases: tuple[SignedRelease, ...] = ()
+    unfinished: tuple[SigningFacts, ...] = ()
+
+    def find(self, version: str) -> SignedRelease | None:
+        """The signed release of this tag name, if any."""
+        return next((r for r in self.releases if r.version == version), None)
+
+    def unfinished_visit(self, version: str) -> SigningFacts | None:
+        """A visit that was journalled as begun and neither as signed nor as discarded."""
+        return next((v for v in self.unfinished if v.version == version), None)
+
+
+def read_history(entries: Iterable[JournalEntry]) -> ReleaseHistory:
+    """Fold the journal into what was signed; ``JournalTampered`` if it makes no sense."""
+    releases: dict[str, SignedRelease] = {}
+    open_visits: dict[str, SigningFacts] = {}
+    for entry in entries:
+        try:
+            match entry.event:
+                case "release.signing":
+                    signing = msgspec.convert(entry.facts, SigningFacts)
+                    open_visits[signing.version] = signing
+                case "release.discarded":
+                    version = msgspec.convert(entry.facts, DiscardedFacts).version
+                    open_visits.pop(version, None)
+                case "release.signed":
+                    signed = msgspec.convert(entry.facts, SignedFacts)
+                    begun = open_visits.pop(signed.version)
+                    before = releases.get(signed.version) or SignedRelease(signed.version, entry.at)
+                    releases[signed.version] = _joined(before, begun, signed)
+                case "release.exported":
+                    version = str(entry.facts["version"])
+                    releases[version] = replace(releases[version], exported=True)
+        except (KeyError, msgspec.ValidationError) as error:
+            raise JournalTampered(
+                "JRN-2/meaning",
+                f"Journal entry {entry.n} ({entry.event}) makes no sense where it stands.",
+                "Do not sign. Compare the journal with a receipt and with a backup.",
+            ) from error
+    return ReleaseHistory(tuple(releases.values()), tuple(open_visits.values()))
+
+
+def _joined(before: SignedRelease, begun: SigningFacts, signed: SignedFacts) -> SignedRelease:
+    return replace(
+        before,
+        manifest=begun.manifest or before.manifest,
+        manifest_sha256=begun.manifest_sha256 or before.manifest_sha256,
+        commit=begun.commit or before.commit,
+        tag_oid=signed.tag_oid or before.tag_oid,
+        visits=(*before.visits, signed.visit),
+        receipts=(*before.receipts, signed.receipt),
+        files={**before.files, **signed.files},
+    )

@@ -1,0 +1,168 @@
+"""The registry of all public keys ever used: the oracle of every verification (KEY-2).
+
+``registry.json`` is pretty-printed JSON with a final newline, so that a change
+reads well in a repository. Its published form is a folder: the file itself with
+its two detached signatures, and one file for each key in its stock format.
+"""
+
+import enum
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from pai_signer.domain.artifact import Record
+from pai_signer.domain.records import decode_record
+from pai_signer.domain.text import safe_text
+from pai_signer.errors import FormatError, PolicyRefused, UntrustedKey
+
+FORMAT: Final = 1
+MAX_REGISTRY_BYTES: Final = 4 << 20
+REGISTRY_NAME: Final = "registry.json"
+MINISIG_SUFFIX: Final = ".minisig"
+OPENPGP_SUFFIX: Final = ".asc"
+
+_MINISIGN_ID: Final = re.compile(r"[0-9A-F]{1,16}", re.ASCII)
+_OPENPGP_ID: Final = re.compile(r"[0-9A-F]{40}", re.ASCII)
+
+
+class Algorithm(enum.Enum):
+    """The two independent signature systems."""
+
+    MINISIGN = "minisign"
+    OPENPGP = "openpgp"
+
+
+class KeyState(enum.Enum):
+    """What a key may do: sign and verify, verify only, nothing, or play."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+    COMPROMISED = "compromised"
+    REHEARSAL = "rehearsal"
+
+
+class RegisteredKey(Record, frozen=True, kw_only=True):
+    """One public key and its story; times are RFC 3339 in UTC.
+
+    ``id`` is the full OpenPGP fingerprint in upper hex, or minisign's key ID as
+    stock minisign shows it. ``public_key`` is the armored certificate, or the
+    base64 line: it grants trust, the ID only names.
+    """
+
+    algorithm: Algorithm
+    id: str
+    public_key: str
+    state: KeyState
+    created_at: datetime
+    expires_at: datetime | None = None
+    user_id: str = ""
+    supersedes: str | None = None
+    superseded_by: str | None = None
+    reason: str = ""
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether new signatures may be made with it."""
+        return self.state in (KeyState.ACTIVE, KeyState.REHEARSAL)
+
+
+class Registry(Record, frozen=True, kw_only=True):
+    """All keys; ``serial`` grows by one with each change."""
+
+    format: Literal[1] = FORMAT
+    project: str
+    serial: int
+    changed_at: datetime
+    keys: tuple[RegisteredKey, ...] = ()
+
+    def of(self, algorithm: Algorithm) -> tuple[RegisteredKey, ...]:
+        """The keys of one system, oldest first."""
+        return tuple(key for key in self.keys if key.algorithm is algorithm)
+
+    def signing_key(self, algorithm: Algorithm) -> RegisteredKey | None:
+        """The one key that signs now, if there is one."""
+        return next((key for key in self.of(algorithm) if key.can_sign), None)
+
+    def find(self, key_id: str) -> RegisteredKey:
+        """The key with exactly this ID; ``UntrustedKey`` if none is registered."""
+        for key in self.keys:
+            if key.id == key_id:
+                return key
+        raise UntrustedKey(
+            "KEY-2/unknown-key",
+            f"The key {safe_text(key_id, limit=80)} is not in the registry.",
+            "Only registered keys grant trust. Check that you have the current keys folder.",
+        )
+
+
+def with_key(registry: Registry, key: RegisteredKey, now: datetime) -> Registry:
+    """Return the registry with ``key`` added; refuses a second signing key of its kind."""
+    existing = registry.signing_key(key.algorithm)
+    if existing is not None:
+        raise PolicyRefused(
+            "KEY-2/already-active",
+            f"There is an active {key.algorithm.value} key already: {existing.id}.",
+            "A new key takes the place of an old one by rotation only.",
+        )
+    changed = msgspec.structs.replace(
+        registry, serial=registry.serial + 1, changed_at=now, keys=(*registry.keys, key)
+    )
+    check_registry(changed)
+    return changed
+
+
+def parse_registry(data: bytes) -> Registry:
+    """Parse strictly and check; ``FormatError`` for anything that we would not write."""
+    registry = decode_record(data, Registry, REGISTRY_NAME, limit_bytes=MAX_REGISTRY_BYTES)
+    check_registry(registry)
+    return registry
+
+
+def check_registry(registry: Registry) -> None:
+    """Check the rules between keys: unique IDs, one signing key of a kind, whole links."""
+    ids = [key.id for key in registry.keys]
+    if len(set(ids)) != len(ids):
+        raise _bad("a key stands in it twice")
+    if len({key.public_key for key in registry.keys}) != len(ids):
+        raise _bad("one public key stands under two IDs")
+    for algorithm in Algorithm:
+        if sum(key.can_sign for key in registry.of(algorithm)) > 1:
+            raise _bad(f"it has two active {algorithm.value} keys")
+    if len({key.state is KeyState.REHEARSAL for key in registry.keys}) > 1:
+        raise _bad("it mixes rehearsal keys with real ones")
+    for key in registry.keys:
+        pattern = _MINISIGN_ID if key.algorithm is Algorithm.MINISIGN else _OPENPGP_ID
+        if not pattern.fullmatch(key.id):
+            raise _bad(f"{safe_text(key.id, limit=80)!r} is no key ID")
+        if key.created_at.tzinfo is None:
+            raise _bad(f"the date of {key.id} has no time zone")
+        for link in (key.supersedes, key.superseded_by):
+            if link is not None and (link not in ids or link == key.id):
+                raise _bad(f"{key.id} is linked to a key that is not in it")
+
+
+def published_files(registry_files: dict[str, bytes]) -> dict[str, bytes]:
+    """The files of the published folder, from ``registry.json`` and its signatures."""
+    registry = parse_registry(registry_files[REGISTRY_NAME])
+    return {**registry_files, **dict(_key_files(registry))}
+
+
+def _key_files(registry: Registry) -> Iterator[tuple[str, bytes]]:
+    for key in registry.of(Algorithm.MINISIGN):
+        text = f"untrusted comment: minisign public key {key.id}\n{key.public_key}\n".encode()
+        yield f"minisign-{key.id}.pub", text
+        if key.can_sign:
+            yield "minisign.pub", text
+    for key in registry.of(Algorithm.OPENPGP):
+        yield f"gpg-{key.id}.asc", key.public_key.encode()
+
+
+def _bad(why: str) -> FormatError:
+    return FormatError(
+        "KEY-2/registry",
+        f"The registry of keys cannot be trusted: {why}.",
+        "Get it again from the project's repository, or restore it from a backup medium.",
+    )

@@ -1,0 +1,1 @@
+"""The command line: the same workflows, from flags or by numbered prompts."""

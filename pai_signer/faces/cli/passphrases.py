@@ -1,0 +1,101 @@
+"""Reads passphrases from the terminal or from a descriptor, never into a ``str`` (SEC-2)."""
+
+import os
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from pai_signer.domain.secret import Secret
+from pai_signer.errors import UsageError
+
+MAX_PASSPHRASE_BYTES: Final = 1024
+NAMES: Final = ("minisign", "gpg", "new", "custodian")
+
+
+def from_descriptors(pairs: tuple[str, ...]) -> dict[str, Secret]:
+    """Passphrases by name, from options of the form ``NAME=FD``; each is read to its newline."""
+    secrets: dict[str, Secret] = {}
+    for pair in pairs:
+        name, _, number = pair.partition("=")
+        if name not in NAMES or name in secrets or not number.isdecimal():
+            raise UsageError(
+                "SEC-2/passphrase-fd",
+                f"--passphrase-fd wants NAME=FD, each name once; got {pair!r}.",
+                f"NAME is one of {', '.join(NAMES)}; FD is an open descriptor's number.",
+            )
+        try:
+            secrets[name] = _read_line(int(number))
+        except OSError as error:
+            raise UsageError(
+                "SEC-2/passphrase-fd",
+                f"Descriptor {number} cannot be read: {error.strerror}.",
+                "Open it for the program, as in: --passphrase-fd minisign=3 3<FILE",
+            ) from error
+    return secrets
+
+
+def from_terminal(prompt: str, *, twice: bool) -> Secret | None:
+    """Ask on the controlling terminal without echo; None where there is none.
+
+    ``twice`` asks a second time and starts again until both are the same.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        while True:
+            first = _ask(terminal, prompt)
+            if not twice:
+                return first
+            with _ask(terminal, "The same again") as second:
+                if first.same_as(second):
+                    return first
+            first.wipe()
+            os.write(terminal, b"They are not the same. Start again.\n")
+    finally:
+        os.close(terminal)
+
+
+def _ask(terminal: int, prompt: str) -> Secret:
+    sys.stdout.flush()
+    os.write(terminal, f"{prompt}: ".encode("ascii", "replace"))
+    with _no_echo(terminal):
+        secret = _read_line(terminal)
+    os.write(terminal, b"\n")
+    return secret
+
+
+@contextmanager
+def _no_echo(terminal: int) -> Iterator[None]:
+    before = termios.tcgetattr(terminal)
+    silent = termios.tcgetattr(terminal)
+    silent[3] &= ~(termios.ECHO | termios.ECHONL)
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+
+
+def _read_line(descriptor: int) -> Secret:
+    """Bytes up to a newline or the end, one at a time so that nothing after it is taken."""
+    # The buffer has its full size at once: growing would leave copies behind.
+    buffer = bytearray(MAX_PASSPHRASE_BYTES)
+    length = 0
+    one = bytearray(1)
+    while os.readv(descriptor, [one]) and one != b"\n":
+        if length == MAX_PASSPHRASE_BYTES:
+            buffer[:] = bytes(len(buffer))
+            raise UsageError(
+                "SEC-2/passphrase-length",
+                f"The passphrase is longer than {MAX_PASSPHRASE_BYTES} bytes.",
+                "Give the passphrase alone, on one line.",
+            )
+        buffer[length : length + 1] = one
+        length += 1
+    one[:] = b"\0"
+    del buffer[length:]
+    return Secret(buffer)

@@ -1,0 +1,199 @@
+"""``release`` and ``verify``: the main job from flags."""
+
+from pathlib import Path
+
+import click
+
+from pai_signer.composition import sources, verifiers
+from pai_signer.domain.page import Line, Page
+from pai_signer.domain.policy import check_waivers
+from pai_signer.domain.progress import Progress
+from pai_signer.errors import SignerError, UsageError
+from pai_signer.faces.cli import passphrases
+from pai_signer.faces.cli.key_commands import passphrase_option
+from pai_signer.faces.cli.session import CommandSession
+from pai_signer.workflows.engine import YES, Answer
+from pai_signer.workflows.review_release import review_release
+from pai_signer.workflows.sign_release import WAIVE
+from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+
+
+@click.group()
+def release() -> None:
+    """A release, from import to export."""
+
+
+@release.command("import")
+@click.argument("src", required=False)
+@click.option("--version", metavar="vX.Y.Z", help="Needed for a bundle alone.")
+@click.option("--commit", metavar="REV", help="What to tag; else the bundle's HEAD or the branch.")
+@click.option("--second", metavar="SRC", help="A second source of digests (IMP-4).")
+@click.option(
+    "--digest",
+    "digests",
+    multiple=True,
+    metavar="NAME=SHA256",
+    help="A digest of the second source, typed.",
+)
+@click.pass_obj
+def release_import(
+    session: CommandSession,
+    src: str | None,
+    version: str | None,
+    commit: str | None,
+    second: str | None,
+    digests: tuple[str, ...],
+) -> None:
+    """Read artifacts once, compare their digests, inspect them, take the bundle."""
+    answers: dict[str, Answer] = {}
+    if commit is not None:
+        answers["commit"] = commit
+    if second and digests:
+        raise UsageError(
+            "IMP-4/second", "Give --second or --digest, not both.", "Choose one second source."
+        )
+    if second:
+        answers.update({"second": "folder", "second-folder": second})
+    if digests:
+        answers["second"] = "typed"
+        answers.update({f"digest.{n}": d for n, d in _pairs(digests, "--digest").items()})
+    session.run("release.import", {"directory": src or "", "version": version or ""}, answers)
+
+
+@release.command("review")
+@click.argument("version")
+@click.pass_obj
+def release_review(session: CommandSession, version: str) -> None:
+    """Print every review page and the results of the rules."""
+    with session.workbench() as bench:
+        outcome = review_release(bench, version)
+    session.finish(outcome)
+
+
+@release.command("sign")
+@click.argument("version")
+@click.option("--confirm", metavar="vX.Y.Z", help="The version again: the decision to sign.")
+@click.option("--what", type=click.Choice(["tag", "manifest", "all"]), default="all")
+@click.option("--waive", "waived", multiple=True, metavar="POL-N=REASON", help="Why it is right.")
+@passphrase_option
+@click.pass_obj
+def release_sign(
+    session: CommandSession,
+    version: str,
+    confirm: str | None,
+    what: str,
+    waived: tuple[str, ...],
+    descriptors: tuple[str, ...],
+) -> None:
+    """Sign what was imported and is not signed yet; verify it; stage it."""
+    waivers = _pairs(waived, "--waive")
+    check_waivers(waivers)
+    answers: dict[str, Answer] = {f"{WAIVE}{name}": why for name, why in waivers.items()}
+    if confirm is not None:
+        # The clock stands on the pages that --confirm says were read.
+        answers.update({"confirm": confirm, "clock": YES})
+    answers.update(passphrases.from_descriptors(descriptors))
+    session.run("release.sign", {"version": version, "what": what}, answers)
+
+
+@release.command("export")
+@click.argument("version")
+@click.argument("dest", required=False)
+@click.pass_obj
+def release_export(session: CommandSession, version: str, dest: str | None) -> None:
+    """Write the signatures to a medium, read them back, unmount it."""
+    session.run("release.export", {"version": version, "directory": dest or ""}, {})
+
+
+@release.command("list")
+@click.pass_obj
+def release_list(session: CommandSession) -> None:
+    """List what is imported and what is signed."""
+    with session.workbench() as bench:
+        history = bench.history()
+        versions = sorted({*bench.releases.versions(), *(r.version for r in history.releases)})
+    rows = []
+    for version in versions:
+        signed = history.find(version)
+        rows.append(
+            {
+                "version": version,
+                "manifest": bool(signed and signed.manifest_sha256),
+                "tag": bool(signed and signed.tag_oid),
+                "exported": bool(signed and signed.exported),
+            }
+        )
+    lines = tuple(
+        Line(
+            ", ".join(part for part in ("manifest", "tag", "exported") if row[part])
+            or "imported, not signed",
+            label=str(row["version"]),
+        )
+        for row in rows
+    )
+    session.print((Page("Releases", lines or (Line("none yet"),)),), {"releases": rows})
+
+
+@release.command("show")
+@click.argument("version")
+@click.pass_obj
+def release_show(session: CommandSession, version: str) -> None:
+    """Show the receipts of a release."""
+    with session.workbench() as bench:
+        name = bench.release_name(version)
+        signed = bench.history().find(name)
+        staged = bench.releases.staged(name)
+    if signed is None:
+        raise UsageError(
+            "EXP-3/no-receipt",
+            f"Nothing of {name} is signed.",
+            f"Review it: pai-signer release review {name}",
+            unchanged="Nothing was changed.",
+        )
+    texts = {r: staged[r.replace(".json", ".txt")].decode() for r in signed.receipts}
+    pages = tuple(
+        Page(receipt, tuple(Line(line) for line in text.splitlines()))
+        for receipt, text in texts.items()
+    )
+    data = {
+        "version": name,
+        "manifest": {f.name: f.sha256 for f in signed.manifest},
+        "commit": signed.commit,
+        "tag": signed.tag_oid,
+        "receipts": list(signed.receipts),
+        "files": signed.files,
+    }
+    session.print(pages, data)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--keys", required=True, metavar="DIR", type=click.Path(path_type=Path))
+@click.pass_obj
+def verify(session: CommandSession, directory: Path, keys: Path) -> None:
+    """Verify a release folder with published keys; needs no vault."""
+    progress = Progress()
+    request = VerifyRequest(directory=directory, keys=keys)
+    try:
+        with session.prompts.following(progress):
+            outcome = verify_release(request, sources(), verifiers(), progress)
+    except SignerError as error:
+        error.unchanged = error.unchanged or "Nothing was changed; verifying only reads."
+        raise
+    session.finish(outcome)
+
+
+def _pairs(options: tuple[str, ...], option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in options:
+        name, separator, value = text.partition("=")
+        if not separator or not name or name in pairs:
+            raise UsageError(
+                "FACE-1/option",
+                f"{option} wants NAME=VALUE, each name once; got {text!r}.",
+                f"For example: {option} POL-7='why this is all right'"
+                if option == "--waive"
+                else f"For example: {option} NAME=VALUE",
+            )
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,400 @@
+"""Generate or import the signing keys and enter them into the signed registry (KEY-1, KEY-2).
+
+The plain form: one maintainer, one sitting. Whatever is added, the new state of
+the registry is signed by every key that can sign then, so the passphrases of
+keys that exist already are asked too.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar, Final, Literal, cast
+
+import msgspec
+
+from pai_signer.domain.artifact import Record
+from pai_signer.domain.minisig import parse_public_key, trusted_comment
+from pai_signer.domain.openpgp import grouped_fingerprint
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.records import encode_record
+from pai_signer.domain.registry import (
+    MINISIG_SUFFIX,
+    OPENPGP_SUFFIX,
+    REGISTRY_NAME,
+    Algorithm,
+    KeyState,
+    RegisteredKey,
+    Registry,
+    with_key,
+)
+from pai_signer.domain.secret import Secret
+from pai_signer.errors import PolicyRefused
+from pai_signer.ports import OpenPgpKeyInfo, UnlockedMinisignKey
+from pai_signer.workflows.engine import (
+    Answer,
+    Automatic,
+    Outcome,
+    Proceed,
+    Question,
+    SecretText,
+    Step,
+    TypedText,
+    Workflow,
+)
+from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.verification import verify_registry
+from pai_signer.workflows.workbench import Workbench
+
+MINISIGN: Final = "minisign"
+GPG: Final = "gpg"
+MAX_KEY_FILE_BYTES: Final = 1 << 20
+SystemName = Literal["minisign", "gpg"]
+
+_ALGORITHMS: Final = {MINISIGN: Algorithm.MINISIGN, GPG: Algorithm.OPENPGP}
+
+
+class AddKeysState(Record, frozen=True, kw_only=True):
+    """Where adding stands. A key in ``added`` exists in the vault and is not registered yet."""
+
+    #: Systems that get a key, and for imports the file that it comes from.
+    systems: tuple[SystemName, ...]
+    imported: bool = False
+    key_file: str = ""
+    looked: bool = False
+    added: tuple[RegisteredKey, ...] = ()
+    registered: bool = False
+
+
+def generate_keys(bench: Workbench, only: SystemName | None = None) -> Workflow[AddKeysState]:
+    """Build the workflow that makes new keys at stock strength (KEY-1)."""
+    systems: tuple[SystemName, ...] = (only,) if only else (MINISIGN, GPG)
+    return _add_keys(bench, AddKeysState(systems=systems), "Generate keys")
+
+
+def import_key(bench: Workbench, system: SystemName, key_file: str = "") -> Workflow[AddKeysState]:
+    """Build the workflow that takes in an existing secret key and proves it."""
+    path = checked_directory(key_file) if key_file else ""
+    state = AddKeysState(systems=(system,), imported=True, key_file=path)
+    return _add_keys(bench, state, f"Import a {system} key")
+
+
+def _add_keys(bench: Workbench, start: AddKeysState, title: str) -> Workflow[AddKeysState]:
+    for system in start.systems:
+        existing = bench.registry().signing_key(_ALGORITHMS[system])
+        if existing is not None:
+            raise PolicyRefused(
+                "KEY-2/already-active",
+                f"There is an active {system} key already: {existing.id}.",
+                "A new key takes the place of an old one by rotation only.",
+                unchanged="No key was made and the registry was not changed.",
+            )
+    return Workflow(
+        name="import-key" if start.imported else "generate-keys",
+        key="-".join(start.systems),
+        title=title,
+        start=start,
+        steps=(
+            _TypeKeyFile(),
+            _Explain(bench),
+            _MinisignPassphrase(bench),
+            _GpgPassphrase(bench),
+            _AddMinisign(bench),
+            _AddOpenPgp(bench),
+            _Register(bench),
+        ),
+        outcome=lambda state: _outcome(bench, state),
+        discard=lambda state: _discard(bench, state),
+    )
+
+
+class _TypeKeyFile(Step[AddKeysState]):
+    """Where the secret key to import is."""
+
+    id = "key-file"
+    title = "Key file"
+
+    def done(self, state: AddKeysState) -> bool:
+        return not state.imported or bool(state.key_file)
+
+    def question(self, state: AddKeysState) -> Question:
+        return TypedText("key-file", f"Path of the {state.systems[0]} secret key file")
+
+    def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        return msgspec.structs.replace(state, key_file=checked_directory(str(answer)))
+
+
+class _KeyStep(Step[AddKeysState]):
+    """What the steps of this workflow share."""
+
+    unchanged = "The registry was not changed, and no key is in use that was not before."
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @staticmethod
+    def _has(state: AddKeysState, algorithm: Algorithm) -> bool:
+        return any(key.algorithm is algorithm for key in state.added)
+
+    def _read_key_file(self, state: AddKeysState) -> bytes:
+        path = Path(state.key_file)
+        with self._bench.sources.open(path.parent) as folder:
+            return folder.read_small(path.name, MAX_KEY_FILE_BYTES)
+
+    def _added(self, state: AddKeysState, key: RegisteredKey) -> AddKeysState:
+        rehearsal = self._bench.info.rehearsal
+        key = msgspec.structs.replace(
+            key, state=KeyState.REHEARSAL if rehearsal else KeyState.ACTIVE
+        )
+        return msgspec.structs.replace(state, added=(*state.added, key))
+
+
+class _Explain(_KeyStep):
+    """What will be made, before anything is."""
+
+    id = "explain"
+    title = "Keys"
+
+    def done(self, state: AddKeysState) -> bool:
+        return state.looked
+
+    def pages(self, state: AddKeysState) -> Sequence[Page]:
+        info, days = self._bench.info, self._bench.profile.keys.openpgp_validity_days
+        until = self._bench.clock.now() + timedelta(days=days)
+        lines = [Line(f"{info.maintainer_name} <{info.maintainer_email}>", label="maintainer")]
+        if MINISIGN in state.systems:
+            lines.append(Line("Ed25519, passphrase hashed with 1 GiB of memory", label="minisign"))
+        if GPG in state.systems:
+            lines.append(Line("Ed25519 primary with a signing subkey", label="OpenPGP"))
+            lines.append(Line(f"{until:%Y-%m-%d}", label="valid until"))
+        if state.imported:
+            lines = [Line(state.key_file, label="key file")]
+        lines += [
+            Line(),
+            Line("Each key gets a passphrase of its own: six or more random words."),
+            Line("Write them down and keep them apart from the media."),
+        ]
+        return (Page("What will be made", tuple(lines)),)
+
+    def question(self, state: AddKeysState) -> Question:
+        return Proceed("explain", "Go on?")
+
+    def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        return msgspec.structs.replace(state, looked=True)
+
+
+class _Passphrase(_KeyStep):
+    """A passphrase for one system: of the key to make, or of the active one that signs along."""
+
+    title = "Passphrase"
+    _system: ClassVar[SystemName]
+
+    def done(self, state: AddKeysState) -> bool:
+        needed = self._system in state.systems or self._active() is not None
+        return state.registered or not needed or self._system in self._bench.session
+
+    def question(self, state: AddKeysState) -> Question:
+        if self._system not in state.systems:
+            active = self._active()
+            prompt = f"Passphrase of the {self._system} key {active.id if active else ''}"
+            return SecretText(self._system, prompt)
+        if state.imported:
+            return SecretText(self._system, f"Passphrase of the {self._system} key to import")
+        return SecretText(self._system, f"Passphrase for the new {self._system} key", twice=True)
+
+    def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        self._bench.session.hold(self._system, cast("Secret", answer))
+        return state
+
+    def _active(self) -> RegisteredKey | None:
+        return self._bench.registry().signing_key(_ALGORITHMS[self._system])
+
+
+class _MinisignPassphrase(_Passphrase):
+    id = "passphrase-minisign"
+    _system = MINISIGN
+
+
+class _GpgPassphrase(_Passphrase):
+    id = "passphrase-gpg"
+    _system = GPG
+
+
+class _AddMinisign(_KeyStep):
+    """Make or take in the minisign key."""
+
+    id = "add-minisign"
+    title = "Keys"
+
+    def done(self, state: AddKeysState) -> bool:
+        return MINISIGN not in state.systems or self._has(state, Algorithm.MINISIGN)
+
+    def question(self, state: AddKeysState) -> Question:
+        return Automatic("add-minisign")
+
+    def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        progress.say(Line("minisign key: this takes some seconds and 1 GiB of memory"))
+        with self._bench.session.lending(MINISIGN) as held:
+            passphrase = cast("Secret", held)
+            if state.imported:
+                line = self._bench.minisign.import_key(self._read_key_file(state), passphrase)
+            else:
+                line = self._bench.minisign.generate(passphrase)
+        progress.say(Line("minisign key", mark=Mark.OK))
+        key = RegisteredKey(
+            algorithm=Algorithm.MINISIGN,
+            id=parse_public_key(line).shown_id,
+            public_key=line,
+            state=KeyState.ACTIVE,
+            created_at=self._bench.clock.now(),
+        )
+        return self._added(state, key)
+
+
+class _AddOpenPgp(_KeyStep):
+    """Make or take in the OpenPGP key."""
+
+    id = "add-openpgp"
+    title = "Keys"
+
+    def done(self, state: AddKeysState) -> bool:
+        return GPG not in state.systems or self._has(state, Algorithm.OPENPGP)
+
+    def question(self, state: AddKeysState) -> Question:
+        return Automatic("add-openpgp")
+
+    def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        bench = self._bench
+        progress.say(Line("OpenPGP key: this takes some seconds"))
+        days = timedelta(days=bench.profile.keys.openpgp_validity_days)
+        with bench.session.lending(GPG) as held:
+            passphrase = cast("Secret", held)
+            if state.imported:
+                info = bench.openpgp.import_key(self._read_key_file(state), passphrase)
+            else:
+                until = (bench.clock.now() + days).date()
+                info = bench.openpgp.generate(self._user_id(), until, passphrase)
+        progress.say(Line("OpenPGP key", mark=Mark.OK))
+        return self._added(state, _registered_openpgp(info))
+
+    def _user_id(self) -> str:
+        info = self._bench.info
+        name = f"{self._bench.profile.project.name} release signing"
+        if info.rehearsal:
+            name = f"REHEARSAL {name}"
+        return f"{name} <{info.maintainer_email}>"
+
+
+def _registered_openpgp(info: OpenPgpKeyInfo) -> RegisteredKey:
+    return RegisteredKey(
+        algorithm=Algorithm.OPENPGP,
+        id=info.fingerprint,
+        public_key=info.certificate,
+        state=KeyState.ACTIVE,
+        created_at=info.created_at,
+        expires_at=info.expires_at,
+        user_id=info.user_id,
+    )
+
+
+class _Register(_KeyStep):
+    """Sign the new state of the registry with every key that can sign, then store it."""
+
+    id = "register"
+    title = "Registry"
+    commit_point = True
+
+    def done(self, state: AddKeysState) -> bool:
+        return state.registered
+
+    def question(self, state: AddKeysState) -> Question:
+        return Automatic("register")
+
+    def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        bench = self._bench
+        registry = bench.registry()
+        for key in state.added:
+            if all(key.id != known.id for known in registry.keys):
+                registry = with_key(registry, key, bench.clock.now())
+        try:
+            files = self._signed(registry)
+        finally:
+            bench.session.wipe()
+        verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
+        bench.registry_store.save(files)
+        bench.journal.append(
+            "key.imported" if state.imported else "key.generated",
+            {
+                "keys": [{"algorithm": k.algorithm.value, "id": k.id} for k in state.added],
+                "registry_serial": registry.serial,
+                "registry_sha256": hashlib.sha256(files[REGISTRY_NAME]).hexdigest(),
+                "command": _command(state),
+            },
+        )
+        progress.say(Line("the registry is signed", mark=Mark.OK))
+        return msgspec.structs.replace(state, registered=True)
+
+    def _signed(self, registry: Registry) -> dict[str, bytes]:
+        bench = self._bench
+        data = encode_record(registry)
+        files = {REGISTRY_NAME: data}
+        minisign = registry.signing_key(Algorithm.MINISIGN)
+        if minisign is not None:
+            passphrase = cast("Secret", bench.session.take(MINISIGN))
+            key = bench.minisign.unlock(minisign.public_key, passphrase)
+            files[REGISTRY_NAME + MINISIG_SUFFIX] = self._minisign(key, registry, data)
+        openpgp = registry.signing_key(Algorithm.OPENPGP)
+        if openpgp is not None:
+            passphrase = cast("Secret", bench.session.take(GPG))
+            signature = bench.openpgp.sign_detached(data, openpgp.id, passphrase)
+            files[REGISTRY_NAME + OPENPGP_SUFFIX] = signature
+        return files
+
+    def _minisign(self, key: UnlockedMinisignKey, registry: Registry, data: bytes) -> bytes:
+        comment = trusted_comment(
+            self._bench.comment_project, f"registry-{registry.serial}", REGISTRY_NAME
+        )
+        try:
+            return key.sign_prehashed(hashlib.blake2b(data).digest(), comment)
+        finally:
+            key.wipe()
+
+
+def _command(state: AddKeysState) -> str:
+    if state.imported:
+        return f"key import --{state.systems[0]} {state.key_file}"
+    only = f" --only {state.systems[0]}" if len(state.systems) == 1 else ""
+    return f"key generate{only}"
+
+
+def _discard(bench: Workbench, state: AddKeysState) -> None:
+    """Keys that were made and never registered are in nobody's use: remove them."""
+    if state.registered:
+        return
+    for key in state.added:
+        if key.algorithm is Algorithm.MINISIGN:
+            bench.minisign.discard(key.public_key)
+        else:
+            bench.openpgp.discard(key.id)
+
+
+def _outcome(bench: Workbench, state: AddKeysState) -> Outcome:
+    lines: list[Line] = []
+    for key in state.added:
+        shown = grouped_fingerprint(key.id) if key.algorithm is Algorithm.OPENPGP else key.id
+        lines += [Line(shown, label=key.algorithm.value, mark=Mark.OK)]
+        if key.algorithm is Algorithm.MINISIGN:
+            lines += [Line(key.public_key, label="public key")]
+    lines += [
+        Line(),
+        Line("Next: publish the registry (key publish DIR), and make backups."),
+    ]
+    data = {
+        "keys": [
+            {"algorithm": k.algorithm.value, "id": k.id, "state": k.state.value}
+            for k in state.added
+        ],
+        "registry_serial": bench.registry().serial,
+    }
+    return Outcome((Page("Keys", tuple(lines)),), data)

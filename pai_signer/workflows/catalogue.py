@@ -1,0 +1,105 @@
+"""The table of everything a person can do: one entry, both faces (FACE-1).
+
+The app's menu and the command line's commands are made from the same entries,
+so what one face can do the other can; a test walks the table.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from pai_signer.domain.history import Visited
+from pai_signer.errors import UsageError
+from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_keys, import_key
+from pai_signer.workflows.engine import Conversation, Workflow
+from pai_signer.workflows.export_journal import export_journal
+from pai_signer.workflows.export_release import export_release
+from pai_signer.workflows.import_release import import_release
+from pai_signer.workflows.publish_keys import publish_keys
+from pai_signer.workflows.sign_release import sign_release
+from pai_signer.workflows.workbench import Workbench
+
+Arguments = Mapping[str, str]
+Build = Callable[[Workbench, Arguments], Workflow[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to do. ``workflow`` is the name under which its unfinished runs are saved."""
+
+    id: str
+    label: str
+    command: str
+    workflow: str
+    build: Build
+
+
+def _build_sign(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
+    what = cast("Visited", arguments.get("what", "all"))
+    return sign_release(bench, arguments["version"], what)
+
+
+def _build_generate(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
+    return generate_keys(bench, cast("SystemName | None", arguments.get("only")))
+
+
+CATALOGUE: Final = (
+    Entry(
+        "release.import",
+        "Import a release from a medium",
+        "release import",
+        "import-release",
+        lambda bench, a: import_release(bench, a.get("directory", ""), a.get("version", "")),
+    ),
+    Entry("release.sign", "Review and sign", "release sign", "sign-release", _build_sign),
+    Entry(
+        "release.export",
+        "Export to a medium",
+        "release export",
+        "export-release",
+        lambda bench, a: export_release(bench, a["version"], a.get("directory", "")),
+    ),
+    Entry("key.generate", "Generate keys", "key generate", "generate-keys", _build_generate),
+    Entry(
+        "key.import.minisign",
+        "Import a minisign key",
+        "key import --minisign",
+        "import-key",
+        lambda bench, a: import_key(bench, MINISIGN, a.get("file", "")),
+    ),
+    Entry(
+        "key.import.gpg",
+        "Import an OpenPGP key",
+        "key import --gpg",
+        "import-key",
+        lambda bench, a: import_key(bench, GPG, a.get("file", "")),
+    ),
+    Entry(
+        "key.publish",
+        "Publish the public keys",
+        "key publish",
+        "publish-keys",
+        lambda bench, a: publish_keys(bench, a.get("directory", "")),
+    ),
+    Entry(
+        "journal.export",
+        "Export the journal",
+        "journal export",
+        "export-journal",
+        lambda bench, a: export_journal(bench, a.get("directory", "")),
+    ),
+)
+
+
+def entry(entry_id: str) -> Entry:
+    """The entry of this ID; ``UsageError`` if there is none."""
+    for candidate in CATALOGUE:
+        if candidate.id == entry_id:
+            return candidate
+    raise UsageError("FACE-1/unknown", f"There is no action {entry_id!r}.", "Choose another one.")
+
+
+def begin(bench: Workbench, entry_id: str, arguments: Arguments) -> Conversation[Any]:
+    """Start the conversation of an entry, or resume the saved one of the same piece of work."""
+    workflow = entry(entry_id).build(bench, arguments)
+    return Conversation(workflow, bench.states, bench.session)

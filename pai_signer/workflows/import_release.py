@@ -1,0 +1,531 @@
+"""Bring a release in: scan, read each artifact once, compare, inspect, take the bundle.
+
+IMP-1 to IMP-7. The result is a ``Candidate`` in the vault; nothing is signed here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pai_signer.domain.artifact import Artifact, Candidate, Commit, ExpectedDigest
+from pai_signer.domain.manifest import (
+    MAX_MANIFEST_BYTES,
+    ForeignManifest,
+    is_sha256,
+    parse_foreign_manifest,
+)
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.policy import failures, refusal
+from pai_signer.domain.profile import Profile
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.records import encode_record
+from pai_signer.domain.text import safe_text
+from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.ports import Source, SourceListing
+from pai_signer.workflows.engine import (
+    Answer,
+    Automatic,
+    Choice,
+    Option,
+    Outcome,
+    Proceed,
+    Question,
+    Step,
+    TypedText,
+    Workflow,
+)
+from pai_signer.workflows.evaluate import evaluate_import
+from pai_signer.workflows.pick_directory import (
+    DirectoryState,
+    PickMedium,
+    TypeFolder,
+    checked_directory,
+)
+from pai_signer.workflows.review import artifact_pages, check_lines, commit_pages
+from pai_signer.workflows.workbench import Workbench
+
+BUNDLE_SUFFIX: Final = ".bundle"
+DIGEST_SUFFIX: Final = ".sha256"
+MAX_BUNDLE_BYTES: Final = 2 << 30
+#: The session's note that the folder was scanned in this sitting.
+SCANNED: Final = "scanned"
+PURPOSE: Final = "Where are the downloaded files?"
+
+
+class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a scan recognised, by name."""
+
+    artifacts: tuple[str, ...] = ()
+    bundle: str | None = None
+    manifest: str | None = None
+    digest_files: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+class ImportState(DirectoryState, frozen=True, kw_only=True):
+    """Where an import stands."""
+
+    version: str = ""
+    found: Found | None = None
+    looked: bool = False
+    #: A revision to tag; empty means the bundle's HEAD or the profile's branch.
+    revision: str | None = None
+    #: "none", "typed" or "folder"; empty until asked (IMP-4).
+    second: str = ""
+    second_directory: str = ""
+    typed_digests: dict[str, str] = msgspec.field(default_factory=dict)
+    finished: bool = False
+
+
+def import_release(
+    bench: Workbench, directory: str = "", version: str = ""
+) -> Workflow[ImportState]:
+    """Build the workflow; what is given already is not asked."""
+    start = ImportState(
+        directory=checked_directory(directory) if directory else "",
+        version=bench.release_name(version) if version else "",
+    )
+    return Workflow(
+        name="import-release",
+        key=start.version,
+        title="Import a release",
+        start=start,
+        steps=(
+            PickMedium(bench.media, PURPOSE),
+            TypeFolder(PURPOSE),
+            _Scan(bench),
+            _Inspect(bench),
+            _AskVersion(bench),
+            _AskRevision(),
+            _AskSecondSource(),
+            _AskSecondFolder(),
+            _TypeDigests(bench),
+            _Read(bench),
+        ),
+        outcome=lambda state: _outcome(bench, state),
+    )
+
+
+class _Scan(Step[ImportState]):
+    """List the folder and recognise what is in it; nothing is opened yet."""
+
+    id = "scan"
+    title = "Import"
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ImportState) -> bool:
+        # Scanned again in each sitting: a medium may have changed in between.
+        return state.finished or (state.found is not None and SCANNED in self._bench.session)
+
+    def question(self, state: ImportState) -> Question:
+        return Automatic("scan")
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        with self._bench.sources.open(Path(state.directory)) as source:
+            found = recognise(source.listing(), self._bench.profile)
+        version = state.version or version_of_artifacts(found, self._bench.profile)
+        self._bench.session.note(SCANNED)
+        return msgspec.structs.replace(state, found=found, version=version, looked=False)
+
+
+def recognise(listing: SourceListing, profile: Profile) -> Found:
+    """Sort a listing into artifacts, bundle, digests and the rest (IMP-2).
+
+    Refuses what cannot be opened safely but is named like something of ours, and
+    a folder in which nothing is recognised.
+    """
+    names = [entry.name for entry in listing.files]
+    artifacts = tuple(n for n in names if profile.release_of_name(n) is not None)
+    bundles = [n for n in names if n.endswith(BUNDLE_SUFFIX)]
+    manifest = profile.artifacts.manifest
+    suffixes = {Path(name).suffix for w in profile.artifacts.wanted for name in w.names}
+    ours = (*suffixes, BUNDLE_SUFFIX, DIGEST_SUFFIX, manifest)
+    for entry in listing.refused:
+        if entry.shown_name.lower().endswith(tuple(end.lower() for end in ours)):
+            raise PolicyRefused(
+                "IMP-2/refused",
+                f"{entry.shown_name} is refused: {entry.why}.",
+                "Remove or rename it on the machine that wrote the medium, and find out "
+                "how it came there.",
+            )
+    if len(bundles) > 1:
+        raise PolicyRefused(
+            "IMP-6/two-bundles",
+            f"There are {len(bundles)} bundles: {', '.join(bundles)}.",
+            "Leave only the one that holds the commit to tag.",
+        )
+    if not artifacts and not bundles:
+        raise PolicyRefused(
+            "IMP-1/no-artifacts",
+            "No artifact and no bundle is in this folder.",
+            "Expected names: " + ", ".join(n for w in profile.artifacts.wanted for n in w.names),
+        )
+    digest_files = _digest_files(names, artifacts)
+    known = {*artifacts, *bundles, *digest_files, manifest}
+    return Found(
+        artifacts=artifacts,
+        bundle=bundles[0] if bundles else None,
+        manifest=manifest if manifest in names else None,
+        digest_files=digest_files,
+        ignored=(
+            *(n for n in names if n not in known),
+            *(f"{entry.shown_name} ({entry.why})" for entry in listing.refused),
+        ),
+    )
+
+
+def _digest_files(names: Sequence[str], artifacts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{name}{DIGEST_SUFFIX}" for name in artifacts if f"{name}{DIGEST_SUFFIX}" in names
+    )
+
+
+def version_of_artifacts(found: Found, profile: Profile) -> str:
+    """The tag name that all artifact names agree on, or "" without artifacts (POL-1)."""
+    versions = {
+        profile.tag_of(named[0])
+        for name in found.artifacts
+        if (named := profile.release_of_name(name)) is not None
+    }
+    if len(versions) > 1:
+        raise PolicyRefused(
+            "POL-1/two-versions",
+            f"The files are of different versions: {', '.join(sorted(versions))}.",
+            "Leave only the files of one version in the folder.",
+        )
+    return versions.pop() if versions else ""
+
+
+class _Inspect(Step[ImportState]):
+    """Show what was recognised, before anything is read."""
+
+    id = "inspect"
+    title = "Inspect"
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ImportState) -> bool:
+        return state.looked
+
+    def pages(self, state: ImportState) -> Sequence[Page]:
+        found = state.found or Found()
+        lines = [Line(name, label="artifact") for name in found.artifacts]
+        lines += [Line(found.bundle or "none", label="bundle")]
+        lines += [Line(found.manifest or "none", label="CI's digests")]
+        lines += [Line(name, label="digest file") for name in found.digest_files]
+        lines += [Line(name, label="ignored", mark=Mark.WARN) for name in found.ignored]
+        return (Page(f"Found in {state.directory}", tuple(lines)),)
+
+    def question(self, state: ImportState) -> Question:
+        return Proceed("inspect", "Read these files?")
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        return msgspec.structs.replace(state, looked=True)
+
+
+class _AskVersion(Step[ImportState]):
+    """A bundle alone does not say which version it is for (IMP-7)."""
+
+    id = "version"
+    title = "Version"
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ImportState) -> bool:
+        return bool(state.version)
+
+    def question(self, state: ImportState) -> Question:
+        return TypedText("version", "Which version is this, as the tag is written?")
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        return msgspec.structs.replace(state, version=self._bench.release_name(str(answer)))
+
+
+class _AskRevision(Step[ImportState]):
+    """Which commit of the bundle to tag; empty for the bundle's HEAD, else the branch."""
+
+    id = "commit"
+    title = "Commit"
+
+    def done(self, state: ImportState) -> bool:
+        return state.revision is not None or (state.found is not None and not state.found.bundle)
+
+    def question(self, state: ImportState) -> Question:
+        prompt = "Commit or branch to tag (empty: the bundle's HEAD, else the main branch)"
+        return TypedText("commit", prompt, default="", may_be_empty=True)
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        return msgspec.structs.replace(state, revision=str(answer))
+
+
+class _AskSecondSource(Step[ImportState]):
+    """Whether somebody else vouches for the digests too (IMP-4)."""
+
+    id = "second-source"
+    title = "Second source"
+
+    def done(self, state: ImportState) -> bool:
+        return bool(state.second) or (state.found is not None and not state.found.artifacts)
+
+    def question(self, state: ImportState) -> Question:
+        return Choice(
+            "second",
+            "Is there a second, independent source for the digests?",
+            default="none",
+            options=(
+                Option("none", "no"),
+                Option("typed", "yes, I type them"),
+                Option("folder", "yes, in another folder or medium"),
+            ),
+        )
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        return msgspec.structs.replace(state, second=str(answer))
+
+
+class _AskSecondFolder(Step[ImportState]):
+    """Where the second source's SHA256SUMS or .sha256 files are."""
+
+    id = "second-folder"
+    title = "Second source"
+
+    def done(self, state: ImportState) -> bool:
+        return state.second != "folder" or bool(state.second_directory)
+
+    def question(self, state: ImportState) -> Question:
+        return TypedText("second-folder", "Path of the second source's folder")
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        return msgspec.structs.replace(state, second_directory=checked_directory(str(answer)))
+
+
+class _TypeDigests(Step[ImportState]):
+    """Type one digest for each artifact; the step is taken once for each."""
+
+    id = "typed-digests"
+    title = "Second source"
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ImportState) -> bool:
+        return state.second != "typed" or self._next(state) is None
+
+    def question(self, state: ImportState) -> Question:
+        return TypedText(
+            f"digest.{self._next(state)}",
+            f"SHA-256 of {self._next(state)}, in hex (spaces are fine; empty: not known)",
+            default="",
+            may_be_empty=True,
+        )
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        name = self._next(state)
+        digest = "".join(str(answer).split()).lower()
+        if digest and not is_sha256(digest):
+            raise UsageError(
+                "IMP-4/typed-digest",
+                f"That is not a SHA-256: {len(digest)} characters of 64 hex digits.",
+                "Type all 64 digits; groups and upper case are fine.",
+            )
+        digests = {**state.typed_digests, str(name): digest}
+        return msgspec.structs.replace(state, typed_digests=digests)
+
+    @staticmethod
+    def _next(state: ImportState) -> str | None:
+        names = state.found.artifacts if state.found else ()
+        return next((name for name in names if name not in state.typed_digests), None)
+
+
+class _Read(Step[ImportState]):
+    """Read every artifact once, and take the bundle; then store the candidate."""
+
+    id = "read"
+    title = "Checksum"
+    unchanged = "Nothing was signed; an earlier import of this version is as it was."
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ImportState) -> bool:
+        return state.finished
+
+    def question(self, state: ImportState) -> Question:
+        return Automatic("read")
+
+    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
+        found = state.found or Found()
+        with self._bench.sources.open(Path(state.directory)) as source:
+            if recognise(source.listing(), self._bench.profile) != found:
+                self._bench.session.forget(SCANNED)
+                raise PolicyRefused(
+                    "IMP-3/changed",
+                    "The folder is not what it was when it was scanned.",
+                    "Check the medium, then import again.",
+                )
+            named = version_of_artifacts(found, self._bench.profile)
+            if named and named != state.version:
+                raise PolicyRefused(
+                    "POL-1/version",
+                    f"The files are of {named}, not of {state.version}.",
+                    "Import with the version that the files have.",
+                )
+            leniencies: list[str] = []
+            expected = _expected_digests(source, found, leniencies, independent=False)
+            self._add_second_source(state, expected, leniencies)
+            artifacts = tuple(
+                self._read_artifact(source, name, expected.get(name, []), progress)
+                for name in found.artifacts
+            )
+            commit = self._take_bundle(source, state, progress) if found.bundle else None
+        self._store(state, found, artifacts, commit, tuple(leniencies))
+        return msgspec.structs.replace(state, finished=True)
+
+    def _read_artifact(
+        self, source: Source, name: str, expected: Sequence[ExpectedDigest], progress: Progress
+    ) -> Artifact:
+        named = self._bench.profile.release_of_name(name)
+        assert named is not None, "only recognised names get here"  # noqa: S101
+        wanted = named[1]
+        findings = (
+            source.inspect_image(name, wanted.architecture) if wanted.image == "iso9660" else ()
+        )
+        return Artifact(
+            file=source.read_once(name, progress),
+            architecture=wanted.architecture,
+            expected=tuple(expected),
+            findings=findings,
+        )
+
+    def _add_second_source(
+        self, state: ImportState, expected: dict[str, list[ExpectedDigest]], leniencies: list[str]
+    ) -> None:
+        for name, digest in state.typed_digests.items():
+            if digest:
+                typed = ExpectedDigest(source="second source (typed)", sha256=digest)
+                typed = msgspec.structs.replace(typed, independent=True)
+                expected.setdefault(name, []).append(typed)
+        if not state.second_directory:
+            return
+        with self._bench.sources.open(Path(state.second_directory)) as second:
+            names = [entry.name for entry in second.listing().files]
+            manifest = self._bench.profile.artifacts.manifest
+            found = Found(
+                manifest=manifest if manifest in names else None,
+                digest_files=_digest_files(names, state.found.artifacts if state.found else ()),
+            )
+            more = _expected_digests(second, found, leniencies, independent=True)
+        for name, digests in more.items():
+            expected.setdefault(name, []).extend(digests)
+
+    def _take_bundle(self, source: Source, state: ImportState, progress: Progress) -> Commit:
+        bench = self._bench
+        name = state.found.bundle if state.found else None
+        progress.say(Line(f"taking {name} into the repository"))
+        with bench.scratch() as folder:
+            source.copy_small_to(str(name), folder / "import.bundle", MAX_BUNDLE_BYTES)
+            bench.tags.take_bundle(folder / "import.bundle")
+        oid = bench.tags.find_commit(state.revision or None, bench.profile.project.branch)
+        return bench.tags.describe_commit(oid, state.version, self._previous_commit(state))
+
+    def _previous_commit(self, state: ImportState) -> str | None:
+        """The commit of the newest other release that has a signed tag (POL-5)."""
+        bench = self._bench
+        tagged = [
+            release
+            for release in bench.history().releases
+            if release.commit and release.version != state.version
+        ]
+        if not tagged:
+            return None
+        return max(tagged, key=lambda r: bench.profile.version_of(r.version)).commit
+
+    def _store(
+        self,
+        state: ImportState,
+        found: Found,
+        artifacts: tuple[Artifact, ...],
+        commit: Commit | None,
+        leniencies: tuple[str, ...],
+    ) -> None:
+        """Keep the part that this visit did not bring (IMP-7)."""
+        bench = self._bench
+        before = (
+            bench.candidate(state.version)
+            if bench.releases.load_candidate(state.version) is not None
+            else None
+        )
+        candidate = Candidate(
+            version=state.version,
+            imported_at=bench.clock.now().isoformat(),
+            source=safe_text(state.directory),
+            artifacts=artifacts or (before.artifacts if before else ()),
+            commit=commit or (before.commit if before else None),
+            leniencies=leniencies if artifacts else (before.leniencies if before else ()),
+            ignored=found.ignored,
+        )
+        bench.releases.save_candidate(state.version, encode_record(candidate))
+        bench.journal.append(
+            "release.imported",
+            {
+                "version": state.version,
+                "source": state.directory,
+                "artifacts": {a.file.name: a.file.sha256 for a in candidate.artifacts},
+                "commit": candidate.commit.oid if candidate.commit else None,
+                "command": f"release import {state.directory} --version {state.version}",
+            },
+        )
+
+
+def _expected_digests(
+    source: Source, found: Found, leniencies: list[str], *, independent: bool
+) -> dict[str, list[ExpectedDigest]]:
+    """Every digest that the side files of ``source`` state, by artifact name."""
+    where = "second source's " if independent else ""
+    files: list[tuple[str, ForeignManifest]] = []
+    if found.manifest:
+        data = source.read_small(found.manifest, MAX_MANIFEST_BYTES)
+        files.append((found.manifest, parse_foreign_manifest(data)))
+    for name in found.digest_files:
+        data = source.read_small(name, MAX_MANIFEST_BYTES)
+        subject = name.removesuffix(DIGEST_SUFFIX)
+        files.append((name, parse_foreign_manifest(data, only_name=subject)))
+    expected: dict[str, list[ExpectedDigest]] = {}
+    for file_name, parsed in files:
+        leniencies.extend(f"{where}{file_name}: {note}" for note in parsed.leniencies)
+        for name, digest in parsed.digests.items():
+            vouched = ExpectedDigest(
+                source=f"{where}{file_name}", sha256=digest, independent=independent
+            )
+            expected.setdefault(name, []).append(vouched)
+    return expected
+
+
+def _outcome(bench: Workbench, state: ImportState) -> Outcome:
+    candidate = bench.candidate(state.version)
+    results = evaluate_import(bench, candidate)
+    message = bench.profile.tag_message_of(bench.profile.version_of(state.version))
+    pages = (
+        *artifact_pages(candidate, previous=None),
+        *(commit_pages(state.version, candidate.commit, message) if candidate.commit else ()),
+        Page(f"Imported {state.version}", check_lines(results)),
+    )
+    data = {
+        "version": state.version,
+        "artifacts": [
+            {"name": a.file.name, "size": a.file.size_bytes, "sha256": a.file.sha256}
+            for a in candidate.artifacts
+        ],
+        "commit": candidate.commit.oid if candidate.commit else None,
+        "failed": [r.id for r in failures(results)],
+    }
+    error = refusal(results, candidate)
+    if error is not None:
+        error.unchanged = "Nothing was signed. What was read is kept for the review, or to discard."
+    return Outcome(pages, data, error)

@@ -1,0 +1,116 @@
+"""The step that asks for a medium or a folder, shared by every workflow that needs one (IMP-1)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from pai_signer.domain.artifact import Record
+from pai_signer.domain.page import Line, Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.text import is_safe, safe_text
+from pai_signer.errors import MediumError, UsageError
+from pai_signer.ports import Media, Medium
+from pai_signer.workflows.engine import Answer, Choice, Option, Question, Step, TypedText
+
+#: The menu value that leads to typing a path; no device is called so.
+FOLDER: Final = "folder"
+
+
+class DirectoryState(Record, frozen=True, kw_only=True):
+    """The part of a state that these steps fill in."""
+
+    directory: str = ""
+    wants_to_type: bool = False
+
+
+D = TypeVar("D", bound=DirectoryState)
+
+
+def checked_directory(path: str) -> str:
+    """An absolute path, as the state keeps it; refuses what cannot be kept or shown."""
+    if not path or not is_safe(path):
+        raise UsageError(
+            "IMP-1/path",
+            f"{safe_text(path, limit=200)!r} is not a path that can be used here.",
+            "Give the path of a folder, in printable characters.",
+        )
+    return str(Path(path).absolute())
+
+
+class PickMedium(Step[D], Generic[D]):
+    """Choose among the removable media, or say that a folder will be typed."""
+
+    id = "medium"
+    title = "Medium"
+    unchanged = "Nothing was read and nothing was written."
+
+    def __init__(self, media: Media, purpose: str) -> None:
+        self._media = media
+        self._purpose = purpose
+
+    def done(self, state: D) -> bool:
+        return bool(state.directory) or state.wants_to_type
+
+    def pages(self, state: D) -> Sequence[Page]:
+        lines = [Line(text=_facts(medium), label=medium.device) for medium in self._media.list()]
+        if not lines:
+            lines = [
+                Line("No removable medium is plugged in."),
+                Line("Plug one in and rescan, or give a folder."),
+            ]
+        return (Page(self._purpose, tuple(lines)),)
+
+    def question(self, state: D) -> Question:
+        options = (*self._options(), Option(FOLDER, "a folder (type its path)"))
+        return Choice("medium", self._purpose, options=options)
+
+    def act(self, state: D, answer: Answer, progress: Progress) -> D:
+        if answer == FOLDER:
+            return msgspec.structs.replace(state, wants_to_type=True)
+        medium = next((m for m in self._media.list() if m.device == answer), None)
+        if medium is None:
+            raise MediumError(
+                "IMP-1/gone",
+                f"The medium {safe_text(str(answer), limit=80)} is no longer there.",
+                "Plug it in again and rescan.",
+            )
+        mounted = self._media.mount(medium)
+        return msgspec.structs.replace(state, directory=checked_directory(str(mounted.mounted_at)))
+
+    def _options(self) -> Iterator[Option]:
+        for medium in self._media.list():
+            yield Option(medium.device, f"{medium.device}  {_facts(medium)}")
+
+
+class TypeFolder(Step[D], Generic[D]):
+    """Type the path of a folder."""
+
+    id = "folder"
+    title = "Folder"
+    unchanged = PickMedium.unchanged
+
+    def __init__(self, purpose: str) -> None:
+        self._purpose = purpose
+
+    def done(self, state: D) -> bool:
+        return bool(state.directory)
+
+    def question(self, state: D) -> Question:
+        return TypedText("directory", f"{self._purpose}: path of the folder")
+
+    def act(self, state: D, answer: Answer, progress: Progress) -> D:
+        return msgspec.structs.replace(state, directory=checked_directory(str(answer)))
+
+
+def _facts(medium: Medium) -> str:
+    facts = [
+        medium.label or "no label",
+        medium.filesystem or "no filesystem",
+        f"{medium.size_bytes:,} bytes",
+        medium.serial and f"serial {medium.serial}",
+        "read-only" if medium.read_only else "",
+        str(medium.mounted_at) if medium.mounted_at else "not mounted",
+    ]
+    return ", ".join(fact for fact in facts if fact)

@@ -1,0 +1,111 @@
+"""Write the registry's published form into a folder, such as ``keys/public`` (KEY-2)."""
+
+from pathlib import Path
+
+import msgspec
+
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.registry import (
+    MAX_REGISTRY_BYTES,
+    REGISTRY_NAME,
+    Registry,
+    parse_registry,
+    published_files,
+)
+from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
+from pai_signer.workflows.pick_directory import (
+    DirectoryState,
+    PickMedium,
+    TypeFolder,
+    checked_directory,
+)
+from pai_signer.workflows.verification import verify_registry
+from pai_signer.workflows.workbench import Workbench
+
+PURPOSE = "Where to write the public keys?"
+
+
+class PublishState(DirectoryState, frozen=True, kw_only=True):
+    """Where publishing stands."""
+
+    written: tuple[str, ...] = ()
+
+
+def publish_keys(bench: Workbench, directory: str = "") -> Workflow[PublishState]:
+    """Build the workflow; refuses while there is no registered key."""
+    if not bench.registry_store.load():
+        raise UsageError(
+            "KEY-2/no-keys",
+            "There is no registered key to publish.",
+            "Generate or import the keys first: pai-signer key generate",
+        )
+    return Workflow(
+        name="publish-keys",
+        key="",
+        title="Publish the keys",
+        start=PublishState(directory=checked_directory(directory) if directory else ""),
+        steps=(PickMedium(bench.media, PURPOSE), TypeFolder(PURPOSE), _Publish(bench)),
+        outcome=_outcome,
+    )
+
+
+class _Publish(Step[PublishState]):
+    """Verify the registry once more, then write all of its files durably."""
+
+    id = "publish"
+    title = "Publish keys"
+    commit_point = True
+    unchanged = "The registry in the vault is as it was."
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: PublishState) -> bool:
+        return bool(state.written)
+
+    def question(self, state: PublishState) -> Question:
+        return Automatic("publish")
+
+    def act(self, state: PublishState, answer: Answer, progress: Progress) -> PublishState:
+        bench = self._bench
+        files = bench.registry_store.load()
+        registry = verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
+        self._check_successor(Path(state.directory), registry)
+        written = bench.publisher.publish(Path(state.directory), published_files(files))
+        names = tuple(file.name for file in written)
+        bench.journal.append(
+            "key.published",
+            {
+                "directory": state.directory,
+                "files": {file.name: file.sha256 for file in written},
+                "command": f"key publish {state.directory}",
+            },
+        )
+        return msgspec.structs.replace(state, written=names)
+
+    def _check_successor(self, directory: Path, registry: Registry) -> None:
+        """What is published there already may only grow: no key is ever lost (KEY-2)."""
+        with self._bench.sources.open(directory) as folder:
+            names = [entry.name for entry in folder.listing().files]
+            if REGISTRY_NAME not in names:
+                return
+            published = parse_registry(folder.read_small(REGISTRY_NAME, MAX_REGISTRY_BYTES))
+        lost = {key.id for key in published.keys} - {key.id for key in registry.keys}
+        if lost or published.serial > registry.serial or published.project != registry.project:
+            raise PolicyRefused(
+                "KEY-2/not-a-successor",
+                "The registry that is published there is not an earlier state of this one"
+                + (f": {', '.join(sorted(lost))} would be lost." if lost else "."),
+                "Give the right folder, or find out which vault is the current one.",
+            )
+
+
+def _outcome(state: PublishState) -> Outcome:
+    lines = (
+        Line(state.directory, label="folder"),
+        *(Line(name, label="written", mark=Mark.OK) for name in state.written),
+    )
+    data = {"directory": state.directory, "files": list(state.written)}
+    return Outcome((Page("Published keys", lines),), data)

@@ -1,0 +1,127 @@
+"""Plays a conversation to its end: from flags, from a script of answers, or by asking.
+
+The command line, the headless rehearsal and the tests all go through ``play``;
+they differ only in the ``Speaker`` that shows pages and asks.
+"""
+
+import enum
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from pai_signer.domain.page import Page
+from pai_signer.domain.progress import Progress
+from pai_signer.errors import Cancelled, UsageError
+from pai_signer.workflows.engine import (
+    Answer,
+    Automatic,
+    Conversation,
+    Outcome,
+    Proceed,
+    Question,
+    Step,
+)
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Move(enum.Enum):
+    """What can be said instead of an answer."""
+
+    BACK = "back"
+    DISCARD = "discard"
+
+
+class Speaker(Protocol):
+    """How the pages of a conversation reach a person, and answers come back."""
+
+    def show(
+        self, conversation: Conversation[Any], step: Step[Any], pages: tuple[Page, ...]
+    ) -> None:
+        """Show the pages of a step before its question."""
+
+    def ask(self, question: Question) -> Answer | Move | None:
+        """Put the question; None where nobody is there."""
+
+    def working(self, step: Step[Any], progress: Progress) -> AbstractContextManager[None]:
+        """Show progress while the step works."""
+
+
+def play(conversation: Conversation[S], answers: Mapping[str, Answer], speaker: Speaker) -> Outcome:
+    """Walk through every step and return the outcome.
+
+    An answer comes from ``answers`` by the question's name, else from the
+    speaker, else from the question's default, else its refusal is raised.
+    """
+    shown: str | None = None
+    while (step := conversation.step) is not None:
+        with conversation.explaining(step):
+            if shown != step.id:
+                speaker.show(conversation, step, tuple(step.pages(conversation.state)))
+                shown = step.id
+            answer = _answer(conversation, step.question(conversation.state), answers, speaker)
+        if answer is Move.BACK:
+            conversation.back()
+            shown = None
+            continue
+        if isinstance(answer, Move):
+            conversation.discard()
+            raise Cancelled(
+                "FACE-3/discarded",
+                f"Discarded: {conversation.workflow.title}.",
+                "Start again when you are ready.",
+                unchanged="Nothing was signed.",
+            )
+        progress = Progress()
+        with speaker.working(step, progress):
+            conversation.answer(answer, progress)
+    return conversation.finish()
+
+
+def _answer(
+    conversation: Conversation[S],
+    question: Question,
+    answers: Mapping[str, Answer],
+    speaker: Speaker,
+) -> Answer | Move:
+    if question.name in answers:
+        return answers[question.name]
+    if isinstance(question, Automatic):
+        return ""
+    said = speaker.ask(question)
+    if said is not None:
+        return said
+    if isinstance(question, Proceed):
+        return ""
+    if question.default is not None:
+        return question.default
+    raise question.refusal or UsageError(
+        "FACE-1/unanswered",
+        f"{conversation.workflow.title} needs an answer: {question.prompt} ({question.name})",
+        "Give it by its option, or run in a terminal to be asked.",
+    )
+
+
+class MemoryStates:
+    """A ``StateStore`` that forgets: for what is not worth resuming, and for tests."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, bytes] = {}
+
+    def load(self, name: str) -> bytes | None:
+        """The saved bytes, or None."""
+        return self._states.get(name)
+
+    def save(self, name: str, data: bytes) -> None:
+        """Keep ``data`` under ``name``."""
+        self._states[name] = data
+
+    def delete(self, name: str) -> None:
+        """Forget it."""
+        self._states.pop(name, None)
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return tuple(sorted(self._states))

@@ -1,0 +1,525 @@
+"""Review and sign: clock, rules, pages, typed version, secrets, signatures (POL, REV, SIG).
+
+Everything up to typing the passphrases can be walked back. The last step is the
+commit point: it journals what it is about to sign, signs from the digests in
+hand, verifies all of it again and only then lets it appear in staging.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, cast
+
+import msgspec
+
+from pai_signer.domain.artifact import Candidate, Record
+from pai_signer.domain.history import (
+    DISCARDED,
+    SIGNED,
+    SIGNING,
+    DiscardedFacts,
+    SignedFacts,
+    SignedFile,
+    SigningFacts,
+    Visited,
+)
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.policy import (
+    CheckResult,
+    Result,
+    check_reason,
+    failures,
+    refusal,
+    require,
+)
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.receipt import head_words, parse_receipt, receipt_name
+from pai_signer.domain.registry import Algorithm, RegisteredKey
+from pai_signer.domain.secret import Secret
+from pai_signer.errors import PolicyRefused, SignerError, UsageError
+from pai_signer.ports import UnlockedMinisignKey
+from pai_signer.workflows import review
+from pai_signer.workflows.engine import (
+    NO,
+    Answer,
+    Automatic,
+    Choice,
+    Confirm,
+    Option,
+    Outcome,
+    Proceed,
+    Question,
+    SecretText,
+    Step,
+    TypedText,
+    Workflow,
+)
+from pai_signer.workflows.evaluate import evaluate, manifest_of
+from pai_signer.workflows.make_signatures import Visit
+from pai_signer.workflows.workbench import Workbench
+
+#: The session's note that the clock was compared with a watch in this sitting.
+CLOCK: Final = "clock confirmed"
+WAIVE: Final = "waive."
+PARTS: Final[tuple[Visited, ...]] = ("manifest", "tag")
+
+
+class SignState(Record, frozen=True, kw_only=True):
+    """Where a signing stands. ``reviewed`` is the SHA-256 of the candidate that was shown."""
+
+    version: str
+    visit: Visited
+    waivers: dict[str, str] = msgspec.field(default_factory=dict)
+    checks_accepted: bool = False
+    reviewed: str = ""
+    typed: bool = False
+    signed: bool = False
+
+
+def sign_release(
+    bench: Workbench,
+    version: str,
+    what: Visited = "all",
+) -> Workflow[SignState]:
+    """Build the workflow for what was imported of ``version`` and is not yet signed (IMP-7)."""
+    name = bench.release_name(version)
+    visit = unsigned_part(bench, name, what)
+    return Workflow(
+        name="sign-release",
+        key=name,
+        title=f"Release {name}",
+        start=SignState(version=name, visit=visit),
+        steps=(
+            _ConfirmClock(bench),
+            _PassChecks(bench),
+            _Review(bench),
+            _TypeVersion(),
+            _UnlockMinisign(bench),
+            _UnlockOpenPgp(bench),
+            _Sign(bench),
+        ),
+        outcome=lambda state: _outcome(bench, state),
+        discard=lambda state: _discard(bench, state),
+    )
+
+
+def unsigned_part(bench: Workbench, version: str, what: Visited) -> Visited:
+    """Which visit this is: what was imported, asked for, and is not signed yet."""
+    candidate = bench.candidate(version)
+    signed = bench.history().find(version)
+    open_parts: dict[Visited, bool] = {
+        "manifest": bool(candidate.artifacts) and not (signed and signed.manifest_sha256),
+        "tag": candidate.commit is not None and not (signed and signed.tag_oid),
+    }
+    parts = [part for part in PARTS if what in (part, "all") and open_parts[part]]
+    if parts:
+        return "all" if len(parts) == len(PARTS) else parts[0]
+    if signed is None:
+        raise UsageError(
+            "IMP-7/nothing-imported",
+            f"Nothing was imported for {version} that --what {what} could sign.",
+            "Import the artifacts, or a bundle, first.",
+        )
+    changed = _changed_part(candidate, signed.manifest_sha256, signed.commit)
+    if changed:
+        raise PolicyRefused(
+            "POL-4/refused",
+            f"POL-4: {version} was signed with other {changed} before. "
+            "A published checksum is a contract.",
+            "This cannot be waived: publish the new content as a new version.",
+        )
+    raise UsageError(
+        "IMP-7/nothing-unsigned",
+        f"All that was imported for {version} is signed already.",
+        f"Export it: pai-signer release export {version} DEST",
+        unchanged="The signatures in staging are as they were.",
+    )
+
+
+def _changed_part(
+    candidate: Candidate, manifest_sha256: str | None, commit: str | None
+) -> str | None:
+    manifest = manifest_of(candidate)
+    if manifest and manifest_sha256 and hashlib.sha256(manifest).hexdigest() != manifest_sha256:
+        return "files"
+    if candidate.commit and commit and candidate.commit.oid != commit:
+        return "commit"
+    return None
+
+
+def review_pages(
+    bench: Workbench, state: SignState, checks: Sequence[CheckResult]
+) -> tuple[Page, ...]:
+    """Every page that stands between the candidate and a signature (REV-1)."""
+    candidate = bench.candidate(state.version)
+    history = bench.history()
+    others = [r for r in history.releases if r.version != state.version and r.manifest]
+    pages: list[Page] = []
+    signed = history.find(state.version)
+    if signed is not None:
+        pages.append(_earlier_visit_page(bench, state.version, signed.receipts))
+    names: list[str] = []
+    manifest = manifest_of(candidate)
+    if state.visit != "tag" and manifest is not None:
+        previous = max(others, key=lambda r: bench.profile.version_of(r.version), default=None)
+        pages += review.artifact_pages(candidate, previous)
+        pages.append(review.manifest_page(candidate, manifest, bench.profile))
+        names.append(bench.profile.artifacts.manifest)
+        if bench.profile.artifacts.signature_per_artifact:
+            names += [a.file.name for a in candidate.artifacts]
+    if state.visit != "manifest" and candidate.commit is not None:
+        message = bench.profile.tag_message_of(bench.profile.version_of(state.version))
+        pages += review.commit_pages(state.version, candidate.commit, message)
+    names.append(receipt_name(state.visit))
+    pages.append(review.keys_page(bench.registry()))
+    pages.append(review.comments_page(names, state.version, bench.comment_project))
+    pages.append(Page("The rules", review.check_lines(checks)))
+    return tuple(pages)
+
+
+def _earlier_visit_page(bench: Workbench, version: str, receipts: Sequence[str]) -> Page:
+    """The first visit's receipt, shown at the second (IMP-7)."""
+    staged = bench.releases.staged(version)
+    lines: list[Line] = []
+    for name in receipts:
+        receipt = parse_receipt(staged[name])
+        lines += [Line(receipt.signed_at, label=f"signed ({receipt.visit})")]
+        lines += [Line(f"{a.name} {a.sha256[:16]}...", label="file") for a in receipt.artifacts]
+        if receipt.tag is not None:
+            lines += [Line(receipt.tag.commit, label="commit", mark=Mark.OK)]
+            lines += [Line(receipt.tag.oid, label="tag object")]
+    return Page(f"Signed already for {version}", tuple(lines))
+
+
+class _SignStep(Step[SignState]):
+    """What the steps of this workflow share."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def _checks(self, state: SignState) -> tuple[CheckResult, ...]:
+        bench = self._bench
+        return evaluate(
+            bench,
+            bench.candidate(state.version),
+            visit=state.visit,
+            clock_confirmed=CLOCK in bench.session,
+            waivers=state.waivers,
+        )
+
+    def _signing_key(self, algorithm: Algorithm) -> RegisteredKey:
+        key = self._bench.registry().signing_key(algorithm)
+        if key is None:
+            raise PolicyRefused(
+                "POL-6/no-key",
+                f"There is no active {algorithm.value} key.",
+                "Generate or import one: pai-signer key generate",
+            )
+        return key
+
+
+class _ConfirmClock(_SignStep):
+    """The operator compares the clock with a watch (POL-8)."""
+
+    id = "clock"
+    title = "Clock"
+
+    def done(self, state: SignState) -> bool:
+        return state.signed or CLOCK in self._bench.session
+
+    def pages(self, state: SignState) -> Sequence[Page]:
+        now = self._bench.clock.now()
+        last = self._bench.last_entry_at()
+        return (
+            Page(
+                "The clock goes into every signature",
+                (
+                    Line(f"{now:%A %d %B %Y, %H:%M} UTC", label="this machine says"),
+                    Line(f"{last:%Y-%m-%d %H:%M} UTC" if last else "none", label="last entry"),
+                ),
+            ),
+        )
+
+    def question(self, state: SignState) -> Question:
+        return Confirm("clock", "Does a watch or a phone say the same date and time?")
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        if answer == NO:
+            raise PolicyRefused(
+                "POL-8/clock",
+                "The clock is not right.",
+                "Set it (as root: date -u -s 'YYYY-MM-DD HH:MM'), then start again.",
+            )
+        self._bench.session.note(CLOCK)
+        return state
+
+
+class _PassChecks(_SignStep):
+    """The rules: a failed one that may be waived asks for a reason, one at a time."""
+
+    id = "checks"
+    title = "Rules"
+
+    def done(self, state: SignState) -> bool:
+        return state.checks_accepted
+
+    def pages(self, state: SignState) -> Sequence[Page]:
+        return (
+            Page("The rules, before anything is signed", review.check_lines(self._checks(state))),
+        )
+
+    def question(self, state: SignState) -> Question:
+        results = self._checks(state)
+        failed = failures(results)
+        if not failed:
+            return Proceed("checks", "Go on to the review?")
+        error = refusal(results, self._bench.candidate(state.version))
+        if any(not result.waivable for result in failed):
+            return Choice(
+                "refused",
+                "A rule that cannot be waived says no.",
+                refusal=error,
+                options=(Option("refused", "leave it unsigned"),),
+            )
+        return TypedText(
+            f"{WAIVE}{failed[0].id}",
+            f"{failed[0].id}: {failed[0].text}. Type why this is all right, or discard",
+            refusal=error,
+        )
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        results = self._checks(state)
+        failed = failures(results)
+        if not failed:
+            return msgspec.structs.replace(state, checks_accepted=True)
+        if any(not result.waivable for result in failed):
+            require(results, self._bench.candidate(state.version))
+        check_reason(failed[0].id, str(answer))
+        waivers = {**state.waivers, failed[0].id: str(answer)}
+        return msgspec.structs.replace(state, waivers=waivers)
+
+
+class _Review(_SignStep):
+    """All pages; the sign step is armed behind the last one only."""
+
+    id = "review"
+    title = "Review"
+
+    def done(self, state: SignState) -> bool:
+        return bool(state.reviewed)
+
+    def pages(self, state: SignState) -> Sequence[Page]:
+        return review_pages(self._bench, state, self._checks(state))
+
+    def question(self, state: SignState) -> Question:
+        return Proceed("reviewed", "This is everything that will be signed.")
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        data = self._bench.candidate_bytes(state.version)
+        return msgspec.structs.replace(state, reviewed=hashlib.sha256(data).hexdigest())
+
+
+class _TypeVersion(Step[SignState]):
+    """REV-2: typing the version is the decision to sign."""
+
+    id = "confirm"
+    title = "Sign"
+
+    def done(self, state: SignState) -> bool:
+        return state.typed
+
+    def question(self, state: SignState) -> Question:
+        return TypedText("confirm", f"Type {state.version} to sign it", must_equal=state.version)
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        return msgspec.structs.replace(state, typed=True)
+
+
+class _UnlockMinisign(_SignStep):
+    """Decrypt the minisign key into the session."""
+
+    id = "minisign"
+    title = "Sign"
+
+    def done(self, state: SignState) -> bool:
+        return state.signed or "minisign" in self._bench.session
+
+    def question(self, state: SignState) -> Question:
+        key = self._signing_key(Algorithm.MINISIGN)
+        return SecretText("minisign", f"Passphrase of the minisign key {key.id}")
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        progress.say(Line("unlocking the minisign key (this takes a few seconds)"))
+        key = self._signing_key(Algorithm.MINISIGN)
+        with cast("Secret", answer) as passphrase:
+            unlocked = self._bench.minisign.unlock(key.public_key, passphrase)
+        self._bench.session.hold("minisign", unlocked)
+        return state
+
+
+class _UnlockOpenPgp(_SignStep):
+    """Prove the OpenPGP passphrase, and keep it in the session until the signing."""
+
+    id = "openpgp"
+    title = "Sign"
+
+    def done(self, state: SignState) -> bool:
+        return state.signed or "gpg" in self._bench.session
+
+    def question(self, state: SignState) -> Question:
+        key = self._signing_key(Algorithm.OPENPGP)
+        return SecretText("gpg", f"Passphrase of the OpenPGP key {key.id[-16:]}")
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        passphrase = cast("Secret", answer)
+        try:
+            self._bench.openpgp.prove(self._signing_key(Algorithm.OPENPGP).id, passphrase)
+        except BaseException:
+            passphrase.wipe()
+            raise
+        self._bench.session.hold("gpg", passphrase)
+        return state
+
+
+class _Sign(_SignStep):
+    """Journal the intent, sign, verify, stage, journal the result."""
+
+    id = "sign"
+    title = "Sign"
+    commit_point = True
+    unchanged = "No signature was kept: staging is as it was before."
+
+    def done(self, state: SignState) -> bool:
+        return state.signed
+
+    def question(self, state: SignState) -> Question:
+        return Automatic("sign")
+
+    def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        try:
+            self._sign(state, progress)
+        finally:  # whatever happened, keys and clock are asked again
+            self._bench.session.wipe()
+        return msgspec.structs.replace(state, signed=True)
+
+    def _sign(self, state: SignState, progress: Progress) -> None:
+        bench = self._bench
+        data = bench.candidate_bytes(state.version)
+        if hashlib.sha256(data).hexdigest() != state.reviewed:
+            raise PolicyRefused(
+                "REV-2/changed",
+                "The candidate is not the one that was reviewed: it was imported again.",
+                "Discard, and review it again.",
+            )
+        candidate = bench.candidate(state.version)
+        checks = self._checks(state)
+        require(checks, candidate)
+        signing = _signing_facts(bench, state, candidate, checks)
+        entry = bench.journal.append(SIGNING, msgspec.to_builtins(signing))
+        visit = Visit(
+            bench=bench,
+            candidate=candidate,
+            registry=bench.registry(),
+            signing=signing,
+            entry=entry,
+            checks=checks,
+            minisign_key=cast("UnlockedMinisignKey", bench.session.take("minisign")),
+            openpgp_passphrase=cast("Secret", bench.session.take("gpg")),
+            now=bench.clock.now(),
+            progress=progress,
+        )
+        try:
+            visit.make()
+            visit.verify()
+            progress.forbid_cancel()
+            bench.releases.stage(state.version, visit.files)
+        except BaseException as error:
+            self._take_back(visit, error)
+            raise
+        bench.journal.append(SIGNED, msgspec.to_builtins(_signed_facts(visit)))
+
+    def _take_back(self, visit: Visit, error: BaseException) -> None:
+        """Leave nothing in staging and no tag, and say so in the journal."""
+        self._bench.releases.unstage(visit.candidate.version, visit.files)
+        if visit.tag_oid is not None:
+            self._bench.tags.delete_tag(visit.candidate.version)
+        why = error.summary if isinstance(error, SignerError) else type(error).__name__
+        facts = DiscardedFacts(version=visit.signing.version, visit=visit.signing.visit, why=why)
+        self._bench.journal.append(DISCARDED, msgspec.to_builtins(facts))
+
+
+def _signing_facts(
+    bench: Workbench, state: SignState, candidate: Candidate, checks: Sequence[CheckResult]
+) -> SigningFacts:
+    manifest = manifest_of(candidate) if state.visit != "tag" else None
+    commit = candidate.commit if state.visit != "manifest" else None
+    registry = bench.registry()
+    waivers = "".join(f" --waive {i}={reason!r}" for i, reason in state.waivers.items())
+    return SigningFacts(
+        version=state.version,
+        visit=state.visit,
+        candidate_sha256=state.reviewed,
+        manifest=tuple(
+            SignedFile(name=a.file.name, sha256=a.file.sha256)
+            for a in candidate.artifacts
+            if manifest is not None
+        ),
+        manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
+        commit=commit.oid if commit else None,
+        checks=tuple(
+            {"id": c.id, "result": c.result.value, "text": c.text, "reason": c.reason}
+            for c in checks
+        ),
+        keys=tuple(key.id for key in registry.keys if key.can_sign),
+        command=f"release sign {state.version} --confirm {state.version} "
+        f"--what {state.visit}{waivers}",
+    )
+
+
+def _signed_facts(visit: Visit) -> SignedFacts:
+    return SignedFacts(
+        version=visit.signing.version,
+        visit=visit.signing.visit,
+        receipt=receipt_name(visit.signing.visit),
+        files={name: hashlib.sha256(data).hexdigest() for name, data in visit.files.items()},
+        tag_oid=visit.tag_oid,
+    )
+
+
+def _discard(bench: Workbench, state: SignState) -> None:
+    """Discarding before the signing forgets the candidate, unless a part of it is signed."""
+    if not state.signed and bench.history().find(state.version) is None:
+        bench.releases.delete_candidate(state.version)
+        bench.journal.append("release.candidate-discarded", {"version": state.version})
+
+
+def _outcome(bench: Workbench, state: SignState) -> Outcome:
+    return receipt_outcome(bench, state.version, state.visit)
+
+
+def receipt_outcome(bench: Workbench, version: str, visit: Visited) -> Outcome:
+    """The receipt of a visit, as pages and as data."""
+    name = receipt_name(visit)
+    staged = bench.releases.staged(version)
+    receipt = parse_receipt(staged[name])
+    lines = [
+        *(Line(key.id, label=key.algorithm) for key in receipt.keys),
+        Line(f"entry {receipt.journal.n}", label="journal"),
+        Line(head_words(receipt.journal.hash), label="in words"),
+        *(Line(f"{file_name}", label="signed", mark=Mark.OK) for file_name in receipt.files),
+        *(
+            Line(f"{c.id}: {c.reason}", label="waived", mark=Mark.WAIVED)
+            for c in receipt.checks
+            if c.result is Result.WAIVED
+        ),
+        Line("Next: export it to a medium."),
+    ]
+    data = {
+        "version": version,
+        "visit": visit,
+        "receipt": name,
+        "journal": {"n": receipt.journal.n, "hash": receipt.journal.hash},
+        "files": receipt.files,
+        "tag": receipt.tag.oid if receipt.tag else None,
+        "waived": {c.id: c.reason for c in receipt.checks if c.result is Result.WAIVED},
+    }
+    return Outcome((Page(f"Receipt: {version} ({visit})", tuple(lines)),), data)

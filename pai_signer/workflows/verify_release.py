@@ -1,0 +1,113 @@
+"""Verify a release folder with published keys: for everyone, no vault needed (VER-1)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pai_signer.domain.artifact import HashedFile
+from pai_signer.domain.manifest import parse_manifest
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.receipt import MAX_RECEIPT_BYTES
+from pai_signer.domain.registry import MAX_REGISTRY_BYTES, MINISIG_SUFFIX, OPENPGP_SUFFIX
+from pai_signer.ports import Source, Sources
+from pai_signer.workflows.engine import Outcome
+from pai_signer.workflows.verification import (
+    BUNDLE_SUFFIX,
+    RECEIPTS,
+    ReleaseVerifier,
+    Verified,
+    verify_registry,
+)
+from pai_signer.workflows.workbench import Verifiers
+
+DEFAULT_MANIFEST = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What to verify, and against which keys."""
+
+    directory: Path
+    keys: Path
+    manifest_name: str = DEFAULT_MANIFEST
+    accept_rehearsal: bool = False
+
+
+def verify_release(
+    request: VerifyRequest, sources: Sources, verifiers: Verifiers, progress: Progress
+) -> Outcome:
+    """Check all that is there; raises on the first thing that is wrong.
+
+    ``BadSignature``, ``UntrustedKey``, ``DigestMismatch`` or ``FormatError`` where
+    something is wrong; ``CannotTell`` where nothing signed is there.
+    """
+    with sources.open(request.keys) as folder:
+        keys = _small_files(folder, lambda name: name.startswith("registry."), MAX_REGISTRY_BYTES)
+    registry = verify_registry(keys, verifiers, accept_rehearsal=request.accept_rehearsal)
+    verifier = ReleaseVerifier(
+        verifiers,
+        registry,
+        manifest_name=request.manifest_name,
+        accept_rehearsal=request.accept_rehearsal,
+    )
+    with sources.open(request.directory) as folder:
+        files = _small_files(
+            folder, lambda name: _is_small(name, request.manifest_name), MAX_RECEIPT_BYTES
+        )
+        artifacts = _read_artifacts(folder, files, request.manifest_name, progress)
+    return _outcome(verifier.verify(files, artifacts), registry.project)
+
+
+def _small_files(
+    folder: Source, wanted: Callable[[str], bool], limit_bytes: int
+) -> dict[str, bytes]:
+    names = [entry.name for entry in folder.listing().files]
+    return {name: folder.read_small(name, limit_bytes) for name in names if wanted(name)}
+
+
+def _is_small(name: str, manifest_name: str) -> bool:
+    return (
+        name.endswith((MINISIG_SUFFIX, OPENPGP_SUFFIX, BUNDLE_SUFFIX))
+        or name == manifest_name
+        or name in RECEIPTS
+    )
+
+
+def _read_artifacts(
+    folder: Source, files: Mapping[str, bytes], manifest_name: str, progress: Progress
+) -> dict[str, HashedFile]:
+    """Hash every file that the manifest lists or that has a signature of its own, once."""
+    listed = parse_manifest(files[manifest_name]) if manifest_name in files else {}
+    signed = {n.removesuffix(MINISIG_SUFFIX) for n in files if n.endswith(MINISIG_SUFFIX)}
+    present = [e.name for e in folder.listing().files if e.name not in files]
+    wanted = [name for name in present if name in listed or name in signed]
+    return {name: folder.read_once(name, progress) for name in wanted}
+
+
+def _outcome(verified: Verified, project: str) -> Outcome:
+    version = verified.version or "a release"
+    checked, listed = len(verified.artifacts_checked), len(verified.manifest)
+    what = []
+    if listed:
+        what.append(f"{checked} of {listed} files match the signed manifest")
+    if verified.tag_oid:
+        what.append("the tag is signed")
+    signers = " and ".join(verified.signed_by)
+    verdict = f"GOOD: {project} {version}: {', '.join(what) or 'signed'}, by {signers}."
+    lines = [
+        Line(verdict),
+        Line(),
+        *(Line(s.text, mark=Mark.OK if s.proved else Mark.WARN) for s in verified.statements),
+    ]
+    data = {
+        "verdict": "good",
+        "text": verdict,
+        "version": verified.version,
+        "signed_by": list(verified.signed_by),
+        "files_checked": list(verified.artifacts_checked),
+        "files_absent": list(verified.artifacts_absent),
+        "tag": verified.tag_oid,
+        "statements": [{"text": s.text, "proved": s.proved} for s in verified.statements],
+    }
+    return Outcome((Page("Verified", tuple(lines)),), data)
