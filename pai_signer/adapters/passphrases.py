@@ -1,0 +1,46 @@
+"""What a passphrase must be so that stock tools can be given the very same one (CUS-1)."""
+
+import secrets
+from typing import Final
+
+from pai_signer.domain.secret import Secret
+from pai_signer.errors import PolicyRefused, UsageError
+
+#: gpg-agent's MAX_PASSPHRASE_LEN (agent/agent.h); minisign's PASSWORDMAXBYTES is larger.
+MAX_PASSPHRASE_BYTES: Final = 255
+
+
+def check_passphrase(passphrase: Secret) -> None:
+    """Refuse an empty passphrase, and one that a stock tool would read differently.
+
+    Tools read a passphrase up to the first line end: anything after it would be
+    thrown away without a word, and a control character cannot be typed.
+    """
+    if passphrase.is_empty:
+        raise PolicyRefused(
+            "KEY-1/empty-passphrase",
+            "The passphrase is empty; the tools would leave the key unprotected.",
+            "Type a passphrase, best six diceware words or more.",
+        )
+    buffer = passphrase.reveal()
+    if len(buffer) > MAX_PASSPHRASE_BYTES or any(b < 0x20 or b == 0x7F for b in buffer):
+        raise UsageError(
+            "KEY-1/passphrase-form",
+            "The passphrase is too long or holds a control character, so that gpg or "
+            "minisign would take another one.",
+            f"Use one line of at most {MAX_PASSPHRASE_BYTES} bytes.",
+        )
+
+
+def wrong_passphrase(what: str) -> PolicyRefused:
+    """The error for a passphrase that does not open ``what``."""
+    return PolicyRefused(
+        "KEY-1/wrong-passphrase",
+        f"The passphrase does not open {what}, or its file is damaged.",
+        "Type it again. If you are sure of it, restore the key from another backup.",
+    )
+
+
+def certainly_wrong_passphrase() -> Secret:
+    """A random passphrase that must fail: what it opens is not protected at all."""
+    return Secret(bytearray(secrets.token_hex(16), "ascii"))
