@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pai_signer.adapters.git import MAX_LOG_LINES, GitMirror
+from pai_signer.adapters.git_import import MAX_BUNDLE_BYTES
 from pai_signer.domain.tag import join_tag, tag_payload
 from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.errors import FormatError, PolicyRefused, SignerError, UsageError
@@ -293,6 +294,14 @@ def test_a_ref_to_an_object_that_the_bundle_lacks_is_refused(
 def test_filtered_bundles_are_refused(mirror: GitMirror, vault: Path, work: Repository) -> None:
     filtered = work.bundle("f.bundle", "--filter=blob:none", "main")
     refuse(mirror, vault, filtered, "IMP-6/capability")
+
+
+def test_a_bundle_larger_than_the_cap_is_refused_unread(
+    mirror: GitMirror, vault: Path, work: Repository
+) -> None:
+    bundle = work.full_bundle()
+    os.truncate(bundle, MAX_BUNDLE_BYTES + 1)  # sparse
+    refuse(mirror, vault, bundle, "IMP-6/not-a-bundle")
 
 
 def test_links_pipes_and_folders_are_not_opened(
