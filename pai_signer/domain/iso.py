@@ -29,7 +29,6 @@ _MAX_CATALOG_ENTRIES: Final = 64
 _MAX_DIRECTORY_BYTES: Final = 64 << 10
 _MAX_FAT_SCAN_BYTES: Final = 512 << 10
 _MAX_TAIL_BYTES: Final = 1 << 20
-_MAX_READ_BYTES: Final = 3 << 20
 
 _BIOS: Final = 0x00
 _EFI: Final = 0xEF
@@ -75,17 +74,13 @@ def inspect_iso(read: Read, size_bytes: int, architecture: str) -> tuple[Finding
 
 
 class _Window:
-    """Reads inside the file only, and no more than the budget in all."""
+    """Reads inside the file only; how much in all, the limits above bound."""
 
     def __init__(self, read: Read, size_bytes: int) -> None:
         self._read = read
-        self._left = _MAX_READ_BYTES
         self.size_bytes = size_bytes
 
     def get(self, offset: int, length: int) -> bytes:
-        self._left -= length
-        if self._left < 0:
-            raise _damaged("it refers to itself without end")
         if offset + length > self.size_bytes:
             raise _damaged(f"it refers to bytes at {offset}, past the end of the file")
         data = self._read(offset, length)

@@ -123,6 +123,18 @@ def test_other_content_of_the_same_size_is_seen(tmp_path: Path) -> None:
     assert refusal(tmp_path).code == "EXP-2/other-content"
 
 
+def test_a_giant_under_our_name_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FOLDER).mkdir()
+    with (tmp_path / FOLDER / "SHA256SUMS").open("wb") as file:
+        file.truncate(1 << 40)
+    monkeypatch.setattr(os, "readv", None)
+    with pytest.raises(PolicyRefused) as caught:
+        export(tmp_path)
+    assert caught.value.code == "EXP-2/other-content"
+
+
 @pytest.mark.parametrize("name", ["sha256sums", "Upload.md", "Keys"])
 def test_a_name_that_differs_only_in_case_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / FOLDER).mkdir()

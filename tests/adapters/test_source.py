@@ -1,9 +1,11 @@
 """Hostile folders: nothing followed, nothing that hangs, nothing that changes unseen (IMP-2)."""
 
+import dataclasses
 import hashlib
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -337,6 +339,33 @@ def test_a_file_that_changes_between_hashing_and_inspection_is_refused(
     source.read_once(ISO, Progress())
     CHANGES[change](folder / ISO)
     assert code_of(lambda: source.inspect_image(ISO, "amd64")) == "IMP-3/changed-while-reading"
+
+
+def test_a_swap_is_seen_even_where_times_tell_nothing(
+    folder: Path, source: FolderSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # FAT has coarse times and no time of change at all.
+    real = source_module._Identity.of
+
+    def without_times(found: os.stat_result) -> source_module._Identity:
+        return dataclasses.replace(real(found), modified_ns=0, changed_ns=0)
+
+    monkeypatch.setattr(source_module._Identity, "of", without_times)
+    (folder / ISO).write_bytes(os.urandom(5 << 20))
+    progress = ActsOnce(lambda: swap(folder / ISO))
+    assert code_of(lambda: source.read_once(ISO, progress)) == "IMP-3/changed-while-reading"
+
+
+def test_a_fifo_put_there_between_the_look_and_the_opening_does_not_hang(
+    folder: Path, source: FolderSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "regular").write_bytes(b"x")
+    os.mkfifo(folder / ISO)
+    looked = os.lstat(folder / "regular")
+    monkeypatch.setattr(os, "lstat", lambda name, **more: looked)
+    began = time.monotonic()
+    assert code_of(lambda: source.read_small(ISO, 10)) == "IMP-2/not-a-file"
+    assert time.monotonic() - began < 5
 
 
 def test_reading_alone_is_no_change(folder: Path, source: FolderSource) -> None:

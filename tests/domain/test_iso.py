@@ -177,6 +177,12 @@ def test_an_efi_program_with_an_unknown_name_is_odd() -> None:
     assert "could not be told" in odd(with_architecture(IPXE.read_bytes(), b"SOMEBOOTEFI"))
 
 
+def test_a_name_that_is_no_directory_entry_does_not_count() -> None:
+    image = with_architecture(IPXE.read_bytes(), b"SOMEBOOTEFI")
+    at = IPXE.read_bytes().index(b"BOOTX64 EFI") + 32 + 1  # entries stand at multiples of 32
+    assert "could not be told" in odd(patched(image, at, b"BOOTX64 EFI"))
+
+
 @pytest.mark.skipif(shutil.which("xorriso") is None, reason="xorriso makes the image")
 def test_the_architecture_is_found_in_the_iso_tree_too(tmp_path: Path) -> None:
     # A tree as xorriso writes it, with no El Torito record at all.
