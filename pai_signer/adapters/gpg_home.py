@@ -182,7 +182,7 @@ def _is_usable(folder: Path) -> bool:
 
 @contextmanager
 def _private_folder(parent: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="pai-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=f"pai-{os.getpid()}-", dir=parent))
     try:
         yield folder
     finally:

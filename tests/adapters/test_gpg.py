@@ -73,10 +73,10 @@ def empty(tmp_path: Path) -> GpgKeys:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind(tmp_path: Path) -> Iterator[None]:
-    before = set(Path("/dev/shm").glob("pai-*"))
+def _nothing_is_left_behind() -> Iterator[None]:
     yield
-    assert set(Path("/dev/shm").glob("pai-*")) <= before
+    assert list(Path("/dev/shm").glob(f"pai-{os.getpid()}-*")) == []
+    assert our_agents() == []
 
 
 def private_keys(home: Path) -> list[str]:
@@ -89,15 +89,16 @@ def fingerprints(home: Path) -> list[str]:
     return [c.primary.fingerprint for c in parse_key_listing(listing)]
 
 
-def live_processes(name: str) -> list[str]:
+def our_agents() -> list[bytes]:
+    """Living gpg-agents of this process's homes."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if words[0].rpartition(b"/")[2] == name.encode():
-            found.append(b" ".join(words).decode("utf-8", "replace"))
+        if b"gpg-agent" in command and f"/pai-{os.getpid()}-".encode() in command:
+            found.append(command)
     return found
 
 
@@ -241,7 +242,7 @@ def test_gpg_gpgv_and_sqv_accept_the_signature(tmp_path: Path, keys: GpgKeys) ->
     assert sqv.stdout.decode().strip() == info.fingerprint
     data.write_bytes(DATA + b"x")
     for judge, ring_or_cert in (("gpgv", ring), ("sqv", cert)):
-        command = [judge, "--keyring", ring_or_cert, asc, data]
+        command: list[str | Path] = [judge, "--keyring", ring_or_cert, asc, data]
         assert subprocess.run(command, check=False, capture_output=True).returncode != 0
 
 
@@ -268,13 +269,17 @@ def test_agent_caches_nothing_even_while_it_lives(home: Path) -> None:
         )
 
 
-def test_agent_is_gone_after_each_operation(keys: GpgKeys) -> None:
-    before = live_processes("gpg-agent")
-    keys.sign_detached(DATA, weak_openpgp_key().info.fingerprint, weak_passphrase())
-    assert [p for p in live_processes("gpg-agent") if p not in before] == []
+def test_agent_is_gone_after_each_operation(home: Path, keys: GpgKeys) -> None:
+    fingerprint = weak_openpgp_key().info.fingerprint
+    with vault_home(home) as opened:
+        gpg_commands.listed(opened, fingerprint)
+        assert len(our_agents()) == 1
+    assert our_agents() == []
+    keys.sign_detached(DATA, fingerprint, weak_passphrase())
+    assert our_agents() == []
     with pytest.raises(PolicyRefused):
-        keys.prove(weak_openpgp_key().info.fingerprint, weak_passphrase(b"wrong"))
-    assert [p for p in live_processes("gpg-agent") if p not in before] == []
+        keys.prove(fingerprint, weak_passphrase(b"wrong"))
+    assert our_agents() == []
 
 
 def test_proof_of_the_right_passphrase_passes(keys: GpgKeys) -> None:
