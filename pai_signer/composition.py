@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 
-from pai_signer.adapters import hardening
+from pai_signer.adapters import hardening, practice
 from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.adapters.git import GitMirror
@@ -26,11 +27,13 @@ from pai_signer.adapters.vault_files import FileRegistry, FileReleases, FileStat
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
-from pai_signer.ports import Clock, Host, Sources
+from pai_signer.ports import Clock, Host, Media, Sources
+from pai_signer.workflows.rehearse import RehearsalPlan
 from pai_signer.workflows.settle import settle_unfinished
 from pai_signer.workflows.workbench import Verifiers, Workbench
 
-BUILT_IN_PROFILE = "pai.toml"
+BUILT_IN_PROFILE: Final = "pai.toml"
+REHEARSAL_VAULT: Final = "vault"
 
 
 def default_vault() -> Path:
@@ -47,18 +50,18 @@ def make_vault(
     path: Path, profile_toml: bytes, name: str, email: str, *, rehearsal: bool = False
 ) -> None:
     """Make a new vault and journal its birth; refuses one that exists."""
-    clock = SystemClock()
+    time = clock()
     profile = parse_profile(profile_toml)
     info = VaultInfo(
         project=profile.project.name,
         maintainer_name=name,
         maintainer_email=email,
-        created_at=clock.now(),
+        created_at=time.now(),
         rehearsal=rehearsal,
     )
     vault = Vault.create(path, profile_toml, info)
     with vault.lock():
-        FileJournal(vault.path, clock).append(
+        FileJournal(vault.path, time).append(
             "vault.created",
             {
                 "project": info.project,
@@ -73,32 +76,32 @@ def make_vault(
 def open_workbench(
     path: Path,
     *,
-    clock: Clock | None = None,
+    at: Clock | None = None,
     limits: ScryptLimits = STOCK_LIMITS,
-    include_loop_media: bool = False,
+    media: Media | None = None,
 ) -> Iterator[tuple[Workbench, tuple[str, ...]]]:
     """Open and lock a vault; yields it with notes on what a crash had left (SIG-6).
 
-    ``limits`` below stock strength are for tests: the program never passes them.
+    ``at`` is another clock and ``limits`` another passphrase strength: for tests only.
     """
     with ExitStack() as stack:
         vault = Vault.open(path)
         stack.enter_context(vault.lock())
-        clock = clock or SystemClock()
+        time = at or clock()
         bench = Workbench(
             profile=parse_profile(vault.profile_toml),
             info=vault.info,
-            clock=clock,
+            clock=time,
             host=LinuxHost(),
-            media=SystemMedia(vault=vault.path, include_loop=include_loop_media),
+            media=media or SystemMedia(vault=vault.path),
             sources=FolderSources(),
             destinations=MediumDestinations(),
             publisher=FolderPublisher(),
             minisign=MinisignKeyDirectory(vault.path / "keys" / "minisign", limits=limits),
-            openpgp=GpgKeys(vault.path / "keys" / "gnupg", clock),
-            verifiers=verifiers(clock),
+            openpgp=GpgKeys(vault.path / "keys" / "gnupg", time),
+            verifiers=verifiers(time),
             tags=GitMirror(vault.path),
-            journal=FileJournal(vault.path, clock),
+            journal=FileJournal(vault.path, time),
             states=FileStates(vault.path),
             releases=FileReleases(vault.path),
             registry_store=FileRegistry(vault.path),
@@ -108,14 +111,58 @@ def open_workbench(
         yield bench, settle_unfinished(bench)
 
 
-def verifiers(clock: Clock | None = None) -> Verifiers:
+# --- rehearsals (FACE-5) ----------------------------------------------------------------
+
+
+def prepare_rehearsal(folder: Path) -> bool:
+    """Make a rehearsal's vault and practice media below ``folder``; False if they are there."""
+    if (folder / REHEARSAL_VAULT).exists():
+        return False
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    toml = built_in_profile()
+    practice.build_practice_media(folder, parse_profile(toml))
+    make_vault(
+        folder / REHEARSAL_VAULT,
+        toml,
+        "Rehearsal Maintainer",
+        "rehearsal@example.org",
+        rehearsal=True,
+    )
+    return True
+
+
+def open_rehearsal(
+    folder: Path, *, limits: ScryptLimits = STOCK_LIMITS
+) -> AbstractContextManager[tuple[Workbench, tuple[str, ...]]]:
+    """Open a rehearsal's vault, with its practice folders as the removable media."""
+    return open_workbench(
+        folder / REHEARSAL_VAULT, limits=limits, media=practice.PracticeMedia(folder)
+    )
+
+
+def rehearsal_plan(bench: Workbench, folder: Path) -> RehearsalPlan:
+    """What the headless rehearsal plays."""
+    return RehearsalPlan(
+        version=bench.release_name(practice.VERSION),
+        downloads=practice.DOWNLOADS,
+        uploads=practice.UPLOADS,
+        publish=lambda exported: practice.publish(folder, exported),
+    )
+
+
+def verifiers(at: Clock | None = None) -> Verifiers:
     """What verifying needs, without any vault (VER-1)."""
-    return Verifiers(CryptographyMinisignVerifier(), GpgVerifier(clock or SystemClock()))
+    return Verifiers(CryptographyMinisignVerifier(), GpgVerifier(at or clock()))
 
 
 def sources() -> Sources:
     """How folders are read, without any vault."""
     return FolderSources()
+
+
+def clock() -> Clock:
+    """The machine's clock."""
+    return SystemClock()
 
 
 def host() -> Host:

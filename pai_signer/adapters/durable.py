@@ -128,6 +128,9 @@ def write_at(folder: int, name: str, data: bytes, *, mode: int, may_replace: boo
         descriptor = os.open(temporary, flags, mode, dir_fd=folder)
         standing = temporary
         try:
+            # The process has a private umask; FAT knows no modes and may refuse.
+            with suppress(OSError):
+                os.fchmod(descriptor, mode)
             _write_all(descriptor, data)
             os.fsync(descriptor)
             if may_replace:
@@ -198,6 +201,8 @@ def make_directory_at(folder: int, name: str, *, mode: int) -> bool:
         except FileExistsError:
             os.close(os.open(name, _DIRECTORY, dir_fd=folder))  # a file or a link raises here
             return False
+        with suppress(OSError):
+            os.chmod(name, mode, dir_fd=folder)
         try:
             os.fsync(folder)
         except BaseException:

@@ -76,8 +76,9 @@ def _checked(lines: Iterable[bytes]) -> Iterable[JournalEntry]:
         try:
             entry = msgspec.json.decode(line, type=JournalEntry)
             entry.time  # noqa: B018 - parsing it is the check
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise _broken(number, f"it is not a journal entry ({error})") from error
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            why = safe_text(str(error), limit=300)
+            raise _broken(number, f"it is not a journal entry ({why})") from error
         if entry.n != number:
             raise _broken(number, f"it says it is entry {entry.n}")
         if entry.previous != (last.hash if last else GENESIS):

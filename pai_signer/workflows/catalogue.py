@@ -11,12 +11,13 @@ from typing import Any, Final, cast
 from pai_signer.domain.history import Visited
 from pai_signer.errors import UsageError
 from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_keys, import_key
-from pai_signer.workflows.engine import Conversation, Workflow
+from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
 from pai_signer.workflows.import_release import import_release
 from pai_signer.workflows.publish_keys import publish_keys
 from pai_signer.workflows.sign_release import sign_release
+from pai_signer.workflows.verify_release import verify_folder
 from pai_signer.workflows.workbench import Workbench
 
 Arguments = Mapping[str, str]
@@ -25,12 +26,11 @@ Build = Callable[[Workbench, Arguments], Workflow[Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to do. ``workflow`` is the name under which its unfinished runs are saved."""
+    """One thing to do, and the command that does the same."""
 
     id: str
     label: str
     command: str
-    workflow: str
     build: Build
 
 
@@ -48,44 +48,46 @@ CATALOGUE: Final = (
         "release.import",
         "Import a release from a medium",
         "release import",
-        "import-release",
         lambda bench, a: import_release(bench, a.get("directory", ""), a.get("version", "")),
     ),
-    Entry("release.sign", "Review and sign", "release sign", "sign-release", _build_sign),
+    Entry("release.sign", "Review and sign", "release sign", _build_sign),
     Entry(
         "release.export",
         "Export to a medium",
         "release export",
-        "export-release",
         lambda bench, a: export_release(bench, a["version"], a.get("directory", "")),
     ),
-    Entry("key.generate", "Generate keys", "key generate", "generate-keys", _build_generate),
+    Entry("key.generate", "Generate keys", "key generate", _build_generate),
     Entry(
         "key.import.minisign",
         "Import a minisign key",
         "key import --minisign",
-        "import-key",
         lambda bench, a: import_key(bench, MINISIGN, a.get("file", "")),
     ),
     Entry(
         "key.import.gpg",
         "Import an OpenPGP key",
         "key import --gpg",
-        "import-key",
         lambda bench, a: import_key(bench, GPG, a.get("file", "")),
     ),
     Entry(
         "key.publish",
         "Publish the public keys",
         "key publish",
-        "publish-keys",
         lambda bench, a: publish_keys(bench, a.get("directory", "")),
+    ),
+    Entry(
+        "verify",
+        "Verify a release folder",
+        "verify",
+        lambda bench, a: verify_folder(
+            bench.sources, bench.verifiers, a.get("directory", ""), a.get("keys", "")
+        ),
     ),
     Entry(
         "journal.export",
         "Export the journal",
         "journal export",
-        "export-journal",
         lambda bench, a: export_journal(bench, a.get("directory", "")),
     ),
 )
@@ -102,4 +104,5 @@ def entry(entry_id: str) -> Entry:
 def begin(bench: Workbench, entry_id: str, arguments: Arguments) -> Conversation[Any]:
     """Start the conversation of an entry, or resume the saved one of the same piece of work."""
     workflow = entry(entry_id).build(bench, arguments)
-    return Conversation(workflow, bench.states, bench.session)
+    origin = Origin(entry_id, dict(arguments))
+    return Conversation(workflow, bench.states, bench.session, origin)

@@ -22,6 +22,7 @@ import msgspec
 from pai_signer.domain.page import Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
+from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError, SignerError, UsageError
 from pai_signer.ports import StateStore
 
@@ -224,9 +225,17 @@ class Workflow(Generic[S]):
         return f"{self.name}.{self.key}" if self.key else self.name
 
 
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a run was begun, so that it can be begun again: catalogue entry and arguments."""
+
+    entry: str = ""
+    arguments: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The saved form of a conversation."""
 
+    origin: Origin
     workflow: str
     key: str
     title: str
@@ -239,9 +248,16 @@ class _Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Conversation(Generic[S]):
     """One run of a workflow: where it stands, and how it moves."""
 
-    def __init__(self, workflow: Workflow[S], store: StateStore, session: Session) -> None:
+    def __init__(
+        self,
+        workflow: Workflow[S],
+        store: StateStore,
+        session: Session,
+        origin: Origin | None = None,
+    ) -> None:
         """Resume a saved run that began in the same way, or start anew."""
         session.wipe()
+        self._origin = origin or Origin()
         self.workflow = workflow
         self.session = session
         self._store = store
@@ -326,6 +342,7 @@ class Conversation(Generic[S]):
     def _save(self) -> None:
         step = self.step
         saved = _Saved(
+            origin=self._origin,
             workflow=self.workflow.name,
             key=self.workflow.key,
             title=self.workflow.title,
@@ -347,10 +364,11 @@ class Conversation(Generic[S]):
                 return False  # asked for something else: another folder, another visit
             self._state = msgspec.json.decode(saved.state, type=kind)
             self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise FormatError(
                 "FACE-3/state",
-                f"The saved state of {self.workflow.title!r} cannot be read: {error}",
+                f"The saved state of {self.workflow.title!r} cannot be read: "
+                f"{safe_text(str(error), limit=300)}.",
                 f"Discard the unfinished work {self.workflow.saved_as!r} and start it again.",
                 unchanged="Nothing was changed.",
             ) from error
@@ -387,6 +405,7 @@ def _not_an_answer(question: Question, why: str) -> UsageError:
 class Unfinished(msgspec.Struct, frozen=True):
     """A saved run that can be resumed, for the Home screen (FACE-3)."""
 
+    origin: Origin
     workflow: str
     key: str
     title: str
@@ -400,6 +419,6 @@ def unfinished_work(store: StateStore) -> tuple[Unfinished, ...]:
         data = store.load(name)
         try:
             found.append(msgspec.json.decode(data or b"", type=Unfinished))
-        except msgspec.MsgspecError:
-            found.append(Unfinished(name, "", name, "unreadable"))
+        except (msgspec.MsgspecError, RecursionError):
+            found.append(Unfinished(Origin(), name, "", name, "unreadable"))
     return tuple(found)

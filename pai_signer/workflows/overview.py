@@ -1,7 +1,10 @@
 """What stands where: the state that Home shows, in lines (SCREENS.md)."""
 
 from collections.abc import Iterator
+from typing import Final
 
+from pai_signer.domain.host import HostFacts, Tool
+from pai_signer.domain.minisig import STOCK_LIMITS
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems, rotation_due
 from pai_signer.domain.registry import Algorithm
@@ -9,12 +12,16 @@ from pai_signer.workflows.engine import Unfinished, unfinished_work
 from pai_signer.workflows.workbench import Workbench
 
 #: How long before an expiry or a rotation it is shown as due.
-LEAD_DAYS = 60
+LEAD_DAYS: Final = 60
+#: Without these nothing can be signed; the others only make media more comfortable.
+NEEDED_TOOLS: Final = ("gpg", "git")
+MIN_COLUMNS: Final = 80
+MIN_ROWS: Final = 24
 
 
 def home_page(bench: Workbench) -> Page:
-    """Keys with their state and days left, custody, last release, media."""
-    lines = [*_key_lines(bench), *_release_lines(bench), *_media_lines(bench)]
+    """Keys with their state and days left, custody, last release."""
+    lines = [*_key_lines(bench), *_release_lines(bench)]
     return Page(f"{bench.profile.project.name} - {bench.info.maintainer_name}", tuple(lines))
 
 
@@ -62,32 +69,55 @@ def _release_lines(bench: Workbench) -> Iterator[Line]:
         )
 
 
-def _media_lines(bench: Workbench) -> Iterator[Line]:
-    media = bench.media.list()
-    if not media:
-        yield Line("none plugged in", label="media")
-    for medium in media:
-        facts = f"{medium.label or 'no label'}, {medium.filesystem}, {medium.size_bytes:,} bytes"
-        yield Line(f"{medium.device}: {facts}", label="medium")
-
-
 def check_pages(bench: Workbench) -> tuple[Page, ...]:
     """The host's checks, each with its next action (``pai-signer check``)."""
-    return (Page("Checks", tuple(_check_lines(bench))),)
-
-
-def _check_lines(bench: Workbench) -> Iterator[Line]:
-    host = bench.host.facts()
-    problems = air_gap_problems(host)
-    yield Line(
-        "; ".join(problems) or "no interface up, no route, no radio",
-        label="air gap",
-        mark=Mark.FAIL if problems else Mark.OK,
-    )
     now, last = bench.clock.now(), bench.last_entry_at()
-    behind = last is not None and now < last
-    yield Line(
-        f"{now:%Y-%m-%d %H:%M} UTC" + (", before the last journal entry" if behind else ""),
-        label="clock",
-        mark=Mark.FAIL if behind else Mark.OK,
+    behind = ["before the last journal entry: set it"] if last is not None and now < last else []
+    clock = _checked("clock", f"{now:%Y-%m-%d %H:%M} UTC; compare it with a watch", behind)
+    page = host_page(bench.host.facts())
+    return (Page(page.title, (clock, *page.lines)),)
+
+
+def host_page(host: HostFacts) -> Page:
+    """What can be said of the machine without a vault."""
+    return Page("Checks", tuple(_host_lines(host)))
+
+
+def _host_lines(host: HostFacts) -> Iterator[Line]:
+    problems = air_gap_problems(host)
+    yield _checked("air gap", "no interface up, no route, no radio", problems)
+    swap = host.swap_unencrypted
+    yield _checked(
+        "swap",
+        "none that is not encrypted",
+        ["could not be read"]
+        if swap is None
+        else [f"{device} is not encrypted: run 'swapoff {device}'" for device in swap],
     )
+    memory = host.memory_available_bytes
+    enough = memory is not None and memory > STOCK_LIMITS.memory_bytes
+    short = "less than minisign's 1 GiB is free: close other programs"
+    yield _checked("memory", "enough for minisign's 1 GiB", [] if enough else [short])
+    yield _checked(
+        "entropy",
+        "the kernel's generator is ready",
+        [] if host.entropy_ready else ["the kernel's generator is not ready: wait, type, move"],
+    )
+    for tool in host.tools:
+        yield _tool_line(tool)
+    size = f"{host.terminal}, {host.terminal_columns}x{host.terminal_rows}"
+    small = host.terminal_columns < MIN_COLUMNS or host.terminal_rows < MIN_ROWS
+    yield _checked("terminal", size, [f"{size}: the app needs 80x24"] if small else [])
+
+
+def _checked(label: str, fine: str, problems: list[str]) -> Line:
+    if problems:
+        return Line("; ".join(problems), label=label, mark=Mark.FAIL)
+    return Line(fine, label=label, mark=Mark.OK)
+
+
+def _tool_line(tool: Tool) -> Line:
+    if tool.path is not None:
+        return Line(f"{tool.version} ({tool.path})", label=tool.name, mark=Mark.OK)
+    mark = Mark.FAIL if tool.name in NEEDED_TOOLS else Mark.WARN
+    return Line(f"not installed: {tool.install_line}", label=tool.name, mark=mark)

@@ -55,6 +55,7 @@ from pai_signer.workflows.engine import (
 )
 from pai_signer.workflows.evaluate import evaluate, manifest_of
 from pai_signer.workflows.make_signatures import Visit
+from pai_signer.workflows.settle import settle_unfinished
 from pai_signer.workflows.workbench import Workbench
 
 #: The session's note that the clock was compared with a watch in this sitting.
@@ -82,6 +83,7 @@ def sign_release(
 ) -> Workflow[SignState]:
     """Build the workflow for what was imported of ``version`` and is not yet signed (IMP-7)."""
     name = bench.release_name(version)
+    settle_unfinished(bench)
     visit = unsigned_part(bench, name, what)
     return Workflow(
         name="sign-release",
@@ -438,8 +440,7 @@ class _Sign(_SignStep):
         bench.journal.append(SIGNED, msgspec.to_builtins(_signed_facts(visit)))
 
     def _take_back(self, visit: Visit, error: BaseException) -> None:
-        """Leave nothing in staging and no tag, and say so in the journal."""
-        self._bench.releases.unstage(visit.candidate.version, visit.files)
+        """Nothing was staged: leave no tag either, and say so in the journal."""
         if visit.tag_oid is not None:
             self._bench.tags.delete_tag(visit.candidate.version)
         why = error.summary if isinstance(error, SignerError) else type(error).__name__

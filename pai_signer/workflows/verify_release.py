@@ -3,15 +3,27 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from pai_signer.domain.artifact import HashedFile
+import msgspec
+
+from pai_signer.domain.artifact import HashedFile, Record
 from pai_signer.domain.manifest import parse_manifest
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import MAX_RECEIPT_BYTES
 from pai_signer.domain.registry import MAX_REGISTRY_BYTES, MINISIG_SUFFIX, OPENPGP_SUFFIX
 from pai_signer.ports import Source, Sources
-from pai_signer.workflows.engine import Outcome
+from pai_signer.workflows.engine import (
+    Answer,
+    Automatic,
+    Outcome,
+    Question,
+    Step,
+    TypedText,
+    Workflow,
+)
+from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.verification import (
     BUNDLE_SUFFIX,
     RECEIPTS,
@@ -21,7 +33,8 @@ from pai_signer.workflows.verification import (
 )
 from pai_signer.workflows.workbench import Verifiers
 
-DEFAULT_MANIFEST = "SHA256SUMS"
+DEFAULT_MANIFEST: Final = "SHA256SUMS"
+NOTHING_CHANGED: Final = "Nothing was changed: verifying only reads."
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,95 @@ def verify_release(
     return _outcome(verifier.verify(files, artifacts), registry.project)
 
 
+class VerifyState(Record, frozen=True, kw_only=True):
+    """Where a verification stands."""
+
+    directory: str = ""
+    keys: str = ""
+
+
+def verify_folder(
+    sources: Sources, verifiers: Verifiers, directory: str = "", keys: str = ""
+) -> Workflow[VerifyState]:
+    """Build the workflow: which folder, whose keys, then all checks."""
+    verify = _Verify(sources, verifiers)
+    return Workflow(
+        name="verify",
+        key="",
+        title="Verify a release",
+        start=VerifyState(
+            directory=checked_directory(directory) if directory else "",
+            keys=checked_directory(keys) if keys else "",
+        ),
+        steps=(_AskFolder(), _AskKeys(), verify),
+        outcome=verify.outcome,
+    )
+
+
+class _AskFolder(Step[VerifyState]):
+    """The folder with the downloaded files."""
+
+    id = "folder"
+    title = "Verify"
+    unchanged = NOTHING_CHANGED
+
+    def done(self, state: VerifyState) -> bool:
+        return bool(state.directory)
+
+    def question(self, state: VerifyState) -> Question:
+        return TypedText("directory", "Path of the folder with the downloaded files")
+
+    def act(self, state: VerifyState, answer: Answer, progress: Progress) -> VerifyState:
+        return msgspec.structs.replace(state, directory=checked_directory(str(answer)))
+
+
+class _AskKeys(Step[VerifyState]):
+    """The folder with the published keys."""
+
+    id = "keys"
+    title = "Verify"
+    unchanged = NOTHING_CHANGED
+
+    def done(self, state: VerifyState) -> bool:
+        return bool(state.keys)
+
+    def question(self, state: VerifyState) -> Question:
+        return TypedText("keys", "Path of the published keys (keys/public of the repository)")
+
+    def act(self, state: VerifyState, answer: Answer, progress: Progress) -> VerifyState:
+        return msgspec.structs.replace(state, keys=checked_directory(str(answer)))
+
+
+class _Verify(Step[VerifyState]):
+    """All checks; the outcome is kept for showing."""
+
+    id = "verify"
+    title = "Verify"
+    unchanged = NOTHING_CHANGED
+
+    def __init__(self, sources: Sources, verifiers: Verifiers) -> None:
+        self._sources = sources
+        self._verifiers = verifiers
+        self._outcome: Outcome | None = None
+
+    def done(self, state: VerifyState) -> bool:
+        return self._outcome is not None
+
+    def question(self, state: VerifyState) -> Question:
+        return Automatic("verify")
+
+    def act(self, state: VerifyState, answer: Answer, progress: Progress) -> VerifyState:
+        request = VerifyRequest(directory=Path(state.directory), keys=Path(state.keys))
+        self._outcome = verify_release(request, self._sources, self._verifiers, progress)
+        return state
+
+    def outcome(self, state: VerifyState) -> Outcome:
+        """What was found; there is one once the step is done."""
+        if self._outcome is None:
+            raise RuntimeError("nothing was verified")
+        return self._outcome
+
+
 def _small_files(
     folder: Source, wanted: Callable[[str], bool], limit_bytes: int
 ) -> dict[str, bytes]:
@@ -90,7 +192,11 @@ def _outcome(verified: Verified, project: str) -> Outcome:
     checked, listed = len(verified.artifacts_checked), len(verified.manifest)
     what = []
     if listed:
-        what.append(f"{checked} of {listed} files match the signed manifest")
+        what.append(
+            f"{checked} of {listed} files match the signed manifest"
+            if checked
+            else f"the manifest is signed (none of its {listed} files is here)"
+        )
     if verified.tag_oid:
         what.append("the tag is signed")
     signers = " and ".join(verified.signed_by)

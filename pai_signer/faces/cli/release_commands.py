@@ -7,15 +7,15 @@ import click
 from pai_signer.composition import sources, verifiers
 from pai_signer.domain.page import Line, Page
 from pai_signer.domain.policy import check_waivers
-from pai_signer.domain.progress import Progress
-from pai_signer.errors import SignerError, UsageError
+from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.key_commands import passphrase_option
 from pai_signer.faces.cli.session import CommandSession
-from pai_signer.workflows.engine import YES, Answer
+from pai_signer.workflows.engine import YES, Answer, Conversation, Session
 from pai_signer.workflows.review_release import review_release
+from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.sign_release import WAIVE
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify_release import verify_folder
 
 
 @click.group()
@@ -172,15 +172,8 @@ def release_show(session: CommandSession, version: str) -> None:
 @click.pass_obj
 def verify(session: CommandSession, directory: Path, keys: Path) -> None:
     """Verify a release folder with published keys; needs no vault."""
-    progress = Progress()
-    request = VerifyRequest(directory=directory, keys=keys)
-    try:
-        with session.prompts.following(progress):
-            outcome = verify_release(request, sources(), verifiers(), progress)
-    except SignerError as error:
-        error.unchanged = error.unchanged or "Nothing was changed; verifying only reads."
-        raise
-    session.finish(outcome)
+    workflow = verify_folder(sources(), verifiers(), str(directory), str(keys))
+    session.play(Conversation(workflow, MemoryStates(), Session()), {})
 
 
 def _pairs(options: tuple[str, ...], option: str) -> dict[str, str]:

@@ -1,0 +1,140 @@
+"""The app's desk over an open workbench: state, menu, conversations (FACE-1)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
+
+from pai_signer.domain.host import HostFacts
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.policy import air_gap_problems
+from pai_signer.domain.registry import Algorithm
+from pai_signer.errors import SignerError
+from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
+from pai_signer.faces.journal_text import journal_line
+from pai_signer.ports import Medium
+from pai_signer.workflows import catalogue
+from pai_signer.workflows.engine import Conversation
+from pai_signer.workflows.overview import check_pages, home_page, unfinished
+from pai_signer.workflows.sign_release import unsigned_part
+from pai_signer.workflows.workbench import Workbench
+
+
+class WorkstationDesk:
+    """Implements ``Desk``; ``resources`` are given back when the app ends."""
+
+    def __init__(self, bench: Workbench, resources: ExitStack, notes: tuple[str, ...] = ()) -> None:
+        self._bench = bench
+        self._resources = resources
+        #: What a crash had left, and how it was settled: shown on Home (SIG-6).
+        self._notes = notes
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether this vault is for practice only."""
+        return self._bench.info.rehearsal
+
+    def title(self) -> str:
+        """The project."""
+        return f"pai-signer: {self._bench.profile.project.name}"
+
+    def home(self) -> HomeView:
+        """Keys, custody, last release."""
+        page = home_page(self._bench)
+        notes = tuple(Line(note, label="after a crash", mark=Mark.WARN) for note in self._notes)
+        return HomeView((Page(page.title, (*notes, *page.lines)),))
+
+    def actions(self) -> tuple[Action, ...]:
+        """Unfinished work first, then every entry of the catalogue with what it applies to."""
+        return (*self._resumable(), *self._catalogue())
+
+    def _resumable(self) -> Iterator[Action]:
+        for work in unfinished(self._bench):
+            if work.origin.entry:
+                label = f"Resume: {work.title} (at {work.step or 'the end'})"
+                yield Action(work.origin.entry, label, arguments=work.origin.arguments)
+
+    def _catalogue(self) -> Iterator[Action]:
+        for entry in catalogue.CATALOGUE:
+            match entry.id:
+                case "release.sign":
+                    yield from self._for_versions(entry, self._signable(), "nothing to sign yet")
+                case "release.export":
+                    yield from self._for_versions(
+                        entry, self._exportable(), "nothing is signed yet"
+                    )
+                case _:
+                    yield Action(entry.id, entry.label, self._why_not(entry.id))
+
+    @staticmethod
+    def _for_versions(
+        entry: catalogue.Entry, versions: list[str], why_none: str
+    ) -> Iterator[Action]:
+        if not versions:
+            yield Action(entry.id, entry.label, why_none)
+        for version in versions:
+            yield Action(entry.id, f"{entry.label}: {version}", arguments={"version": version})
+
+    def _signable(self) -> list[str]:
+        return [v for v in self._bench.releases.versions() if self._has_unsigned(v)]
+
+    def _has_unsigned(self, version: str) -> bool:
+        if self._bench.releases.load_candidate(version) is None:
+            return False
+        try:
+            unsigned_part(self._bench, version, "all")
+        except SignerError:
+            return False
+        return True
+
+    def _exportable(self) -> list[str]:
+        """The newest first, so that an old one is never exported by mistake."""
+        releases = self._bench.history().releases
+        return [release.version for release in reversed(releases)]
+
+    def _why_not(self, entry_id: str) -> str:
+        registry = self._bench.registry()
+        minisign = registry.signing_key(Algorithm.MINISIGN) is not None
+        openpgp = registry.signing_key(Algorithm.OPENPGP) is not None
+        reasons = {
+            "key.generate": "there are keys already" if minisign or openpgp else "",
+            "key.import.minisign": "there is a minisign key already" if minisign else "",
+            "key.import.gpg": "there is an OpenPGP key already" if openpgp else "",
+            "key.publish": "" if minisign or openpgp else "there is no key yet",
+        }
+        return reasons.get(entry_id, "")
+
+    def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
+        """Start or resume."""
+        return catalogue.begin(self._bench, action_id, arguments)
+
+    def journal_lines(self) -> tuple[JournalLine, ...]:
+        """Every entry, oldest first."""
+        return tuple(journal_line(entry) for entry in self._bench.journal.entries())
+
+    def checks(self) -> tuple[Page, ...]:
+        """The host's checks."""
+        return check_pages(self._bench)
+
+    def status(self) -> StatusBar:
+        """Air gap and clock."""
+        return status_bar(self._bench.host.facts(), self._bench.clock.now())
+
+    def media(self) -> tuple[Medium, ...]:
+        """Removable media."""
+        return self._bench.media.list()
+
+    def lock(self) -> None:
+        """Forget every secret."""
+        self._bench.session.wipe()
+
+    def close(self) -> None:
+        """Wipe and release the vault."""
+        self._resources.close()
+
+
+def status_bar(host: HostFacts, now: datetime) -> StatusBar:
+    """The right half of the title row."""
+    unknown = host.interfaces is None or host.routes is None
+    word = "UNKNOWN" if unknown else "CONNECTED" if air_gap_problems(host) else "OFFLINE"
+    return StatusBar(word, f"{now:%d %b %Y %H:%M} UTC")
