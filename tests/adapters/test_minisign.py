@@ -181,8 +181,12 @@ def test_default_limits_are_stock_minisigns_sensitive_ones(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("act", ["generate", "import_key", "unlock"])
-def test_empty_passphrase_is_refused(act: str, tmp_path: Path, keys: MinisignKeyDirectory) -> None:
+def test_empty_passphrase_is_refused_before_any_work(
+    act: str, tmp_path: Path, keys: MinisignKeyDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = weak_minisign_key()
+    monkeypatch.setattr(minisign, "KeyPair", None)
+    monkeypatch.setattr(minisign, "SecretKey", None)
     empty = Secret(bytearray())
     calls: dict[str, Callable[[], object]] = {
         "generate": lambda: keys.generate(empty),
@@ -364,6 +368,22 @@ def test_each_flipped_bit_of_the_encrypted_part_is_noticed(
 
         damaged = edited(weak_minisign_key().key_file, flip)
         refused("KEY-1/wrong-passphrase", keys.import_key, damaged, weak_passphrase())
+    assert stored(tmp_path) == []
+
+
+def test_import_refuses_halves_that_do_not_belong_together(
+    tmp_path: Path, keys: MinisignKeyDirectory
+) -> None:
+    with minisign.KeyPair.generate().secret_key as secret_key:
+        secret_key._keynum_sk.public_key[0] ^= 1
+        secret_key._update_checksum()  # so that only the mathematics can tell
+        secret_key.encrypt(
+            WEAK_PASSPHRASE.decode(),
+            opslimit=WEAK_SCRYPT_LIMITS.ops,
+            memlimit=WEAK_SCRYPT_LIMITS.memory_bytes,
+        )
+        forged = bytes(secret_key)
+    refused("KEY-1/key-halves", keys.import_key, forged, weak_passphrase())
     assert stored(tmp_path) == []
 
 
