@@ -278,9 +278,9 @@ class Conversation(Generic[S]):
     @property
     def position(self) -> tuple[int, int]:
         """Number of the current step, from 1, and the count of steps."""
-        count = len(self.workflow.steps)
-        done = sum(step.done(self._state) for step in self.workflow.steps)
-        return min(done + 1, count), count
+        steps = self.workflow.steps
+        step = self.step
+        return (len(steps) if step is None else steps.index(step) + 1), len(steps)
 
     def answer(self, answer: Answer, progress: Progress) -> None:
         """Take the current step. A failure leaves the state where it was."""

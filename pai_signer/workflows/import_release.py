@@ -90,7 +90,7 @@ def import_release(
     return Workflow(
         name="import-release",
         key=start.version,
-        title="Import a release",
+        title="Import",
         start=start,
         steps=(
             PickMedium(bench.media, PURPOSE),

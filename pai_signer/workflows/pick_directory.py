@@ -54,13 +54,13 @@ class PickMedium(Step[D], Generic[D]):
         return bool(state.directory) or state.wants_to_type
 
     def pages(self, state: D) -> Sequence[Page]:
-        lines = [Line(text=_facts(medium), label=medium.device) for medium in self._media.list()]
-        if not lines:
-            lines = [
-                Line("No removable medium is plugged in."),
-                Line("Plug one in and rescan, or give a folder."),
-            ]
-        return (Page(self._purpose, tuple(lines)),)
+        if self._media.list():
+            return ()  # the menu says it all
+        empty = (
+            Line("No removable medium is plugged in."),
+            Line("Plug one in and rescan, or give a folder."),
+        )
+        return (Page(self._purpose, empty),)
 
     def question(self, state: D) -> Question:
         options = (*self._options(), Option(FOLDER, "a folder (type its path)"))

@@ -284,7 +284,7 @@ class _PassChecks(_SignStep):
             )
         return TypedText(
             f"{WAIVE}{failed[0].id}",
-            f"{failed[0].id}: {failed[0].text}. Type why this is all right, or discard",
+            f"{failed[0].id} ({failed[0].title}) says no: type why it is all right, or discard",
             refusal=error,
         )
 
