@@ -26,6 +26,7 @@ from pai_signer.faces.wording import MIN_COLUMNS, MIN_ROWS, crash_text
 
 IDLE_LOCK_S: Final = 600.0
 _STATUS_S: Final = 5.0
+_HANG_UP_S: Final = 1.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
 _LEAVE_KEYS: Final = frozenset({"ctrl+q", "f10"})
 
@@ -53,6 +54,8 @@ class SignerApp(App[int], inherit_bindings=False):
         self.shell = Shell(desk, look)
         #: Kind and place of the exception that ended the app; never its message.
         self.crash: str | None = None
+        #: Whether the terminal is below the least size, and everything is covered.
+        self.is_too_small = False
         self._idle_lock_s = idle_lock_s
         self._idle: Timer | None = None
         self._asking_status = False
@@ -72,6 +75,7 @@ class SignerApp(App[int], inherit_bindings=False):
             loop.add_signal_handler(number, self._stop_on_signal)
         self._idle = self.set_interval(self._idle_lock_s, self.action_lock)
         self.set_interval(_STATUS_S, self._ask_status)
+        self.set_interval(_HANG_UP_S, self._stop_if_hung_up)
         self._ask_status()
 
     def on_unmount(self) -> None:
@@ -89,6 +93,11 @@ class SignerApp(App[int], inherit_bindings=False):
 
     def _stop_on_signal(self) -> None:
         self.leave(EXIT_CANCELLED)
+
+    def _stop_if_hung_up(self) -> None:
+        # Without a controlling terminal no SIGHUP comes.
+        if isinstance(self._driver, TerminalDriver) and self._driver.is_hung_up:
+            self.leave(EXIT_CANCELLED)
 
     def _frames(self) -> list[Frame]:
         return [screen for screen in self.screen_stack if isinstance(screen, Frame)]
@@ -117,11 +126,6 @@ class SignerApp(App[int], inherit_bindings=False):
         """Whether the lock screen hides everything."""
         return any(isinstance(screen, LockScreen) for screen in self.screen_stack)
 
-    @property
-    def is_too_small(self) -> bool:
-        """Whether the terminal is below the least size."""
-        return self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS
-
     async def on_event(self, event: Event) -> None:
         """Count every key as a sign of life; unseen screens get none."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
@@ -135,6 +139,7 @@ class SignerApp(App[int], inherit_bindings=False):
 
     def on_resize(self, event: Resize) -> None:
         """Cover everything below the least size."""
+        self.is_too_small = event.size.width < MIN_COLUMNS or event.size.height < MIN_ROWS
         self.set_class(self.is_too_small, "-too-small")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -202,6 +207,9 @@ class SignerApp(App[int], inherit_bindings=False):
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """There is no browser here."""
+
+    def _set_pointer_shape(self, shape: str) -> None:
+        """There is no pointer, and not every console swallows the sequence."""
 
     def panic(self, *renderables: Any) -> None:
         """End without printing what was to be printed; the key thread's way to crash."""

@@ -1,6 +1,7 @@
 """The terminal driver: Textual's own, made to survive bare consoles and serial lines."""
 
 import os
+import select
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -21,6 +22,13 @@ class TerminalDriver(LinuxDriver):
             except UnicodeDecodeError:
                 continue
             return
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Whether the other end of the terminal is gone; Textual would read its end for ever."""
+        poll = select.poll()
+        poll.register(self.fileno, 0)  # hang-up and error are always reported
+        return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
 
     def stop_application_mode(self) -> None:
         """Clear the screen first: a console without an alternate one would keep the text."""

@@ -185,6 +185,8 @@ class ConversationScreen(Frame):
         ready = self._phase is Phase.READING and self._is_last_page and not self.body.more_below
         if not ready or self._pane is not None or not self.body.size.width:
             return
+        if not self.ask.is_attached:
+            return  # the app is being left
         step, question = self._view.step, self._view.question
         if step is None or question is None:
             return
@@ -270,7 +272,7 @@ class ConversationScreen(Frame):
         self._stop_watching()
         if self._wipe_when_idle:
             self._wipe_now()
-        if self._current.has_lines:
+        if self._current.has_results:
             self.say("Done.")
             self.offer("Enter go on")
         else:
@@ -280,7 +282,6 @@ class ConversationScreen(Frame):
         self._stop_watching()
         if isinstance(answer, Secret):
             answer.wipe()
-        self._forget_secrets()  # on every error, says the engine's Session
         self._fail(error)
 
     def _fail(self, error: SignerError) -> None:
@@ -295,7 +296,7 @@ class ConversationScreen(Frame):
         begun = self._conversation
         back = ("b back a step",) if begun and begun.can_go_back else ()
         discard = ("d discard",) if begun else ()
-        self.offer("Enter try again", *back, *discard, "Esc leave, keep the work")
+        self.offer("Enter try again", *back, *discard, "Esc leave (kept)")
 
     def _wipe_now(self) -> None:
         """What the lock had to put off."""

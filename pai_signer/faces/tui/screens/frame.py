@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -118,9 +119,11 @@ class Frame(Screen[None], inherit_bindings=False):
             try:
                 result = await asyncio.to_thread(job)
             except SignerError as error:
-                failed(error)
+                finish = partial(failed, error)
             else:
-                then(result)
+                finish = partial(then, result)
+            if self.ask.is_attached:  # not while the app is being taken down
+                finish()
 
         self.run_worker(run(), name="work", description="work", exit_on_error=True)
 

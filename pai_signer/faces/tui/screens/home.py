@@ -43,12 +43,19 @@ class HomeScreen(Frame):
 
     _actions: tuple[Action, ...] = ()
     _menu: Menu | None = None
+    _is_up = False
     _own: ClassVar[tuple[str, ...]] = ("The journal", "Checks of this machine")
 
-    def on_screen_resume(self) -> None:
-        """Look afresh whenever Home comes up."""
+    def on_mount(self) -> None:
+        """Look for the first time."""
         self.entitle(wording.HOME)
+        self._is_up = True
         self.rescan()
+
+    def on_screen_resume(self) -> None:
+        """Look afresh whenever Home comes up again; the first time is before it is mounted."""
+        if self._is_up:
+            self.rescan()
 
     def rescan(self) -> None:
         """Read the state again."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pai_signer.domain.page import Page
+from pai_signer.domain.page import Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.faces import wording
 from pai_signer.faces.rows import Layout, Row
@@ -82,9 +82,9 @@ class Running:
         return self.progress.snapshot().can_cancel and not at_commit_point
 
     @property
-    def has_lines(self) -> bool:
-        """Whether it left lines that somebody should have time to read."""
-        return bool(self.progress.snapshot().lines)
+    def has_results(self) -> bool:
+        """Whether it left marked lines, which somebody should have time to read."""
+        return any(line.mark is not Mark.NONE for line in self.progress.snapshot().lines)
 
     def rows(self, layout: Layout, now_s: float) -> Sequence[Row]:
         """Bars and lines, under the page of a step that started by itself."""

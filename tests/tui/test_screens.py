@@ -1,0 +1,256 @@
+"""Every screen at 80x24, hostile names and all (SEC-3, FACE-2, FACE-5)."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from pai_signer.errors import JournalTampered
+from pai_signer.faces.rows import CONSOLE_EXTRAS
+from pai_signer.faces.tui.environment import CALM, CONSOLE, Look
+from tests.tui.driving import Driven, driven
+from tests.tui.fake_desk import FakeDesk
+
+CAPTURES = Path(__file__).with_name("captures")
+
+
+async def home(it: Driven) -> None:
+    await it.until("Import and sign", "read-only, not mounted")
+
+
+async def medium(it: Driven) -> None:
+    await it.begin()
+
+
+async def inspect(it: Driven) -> None:
+    await it.begin()
+    await it.press("1")
+    await it.until("page 1 of 3")
+
+
+async def digests(it: Driven) -> None:
+    await inspect(it)
+    await it.press("enter")
+    await it.until("page 2 of 3")
+
+
+async def sure(it: Driven) -> None:
+    await it.begin()
+    await it.to_files()
+    await it.press("enter")
+    await it.until("was read aloud?")
+
+
+async def review(it: Driven) -> None:
+    await it.begin()
+    await it.to_review()
+
+
+async def passphrase(it: Driven) -> None:
+    await it.begin()
+    await it.to_passphrase()
+
+
+async def signed(it: Driven) -> None:
+    await passphrase(it)
+    await it.enter_passphrase("swordfish")
+    await it.until("Done.")
+
+
+async def receipt(it: Driven) -> None:
+    await signed(it)
+    await it.press("enter")
+    await it.until("Receipt")
+
+
+async def error(it: Driven) -> None:
+    it.desk.world.fail_hash = 9
+    await it.begin()
+    await it.to_files()
+    await it.press("enter")
+    await it.until("IMP-3/read")
+
+
+async def journal(it: Driven) -> None:
+    await home(it)
+    await it.press("f2")
+    await it.until("20 of 20 entries")
+
+
+async def checks(it: Driven) -> None:
+    await home(it)
+    await it.press("5")
+    await it.until("Air gap")
+
+
+async def help_screen(it: Driven) -> None:
+    await home(it)
+    await it.press("f1")
+    await it.until("Everywhere")
+
+
+async def locked(it: Driven) -> None:
+    await home(it)
+    await it.press("f8")
+    await it.until("Enter unlock")
+
+
+async def leaving(it: Driven) -> None:
+    await home(it)
+    await it.press("f10")
+    await it.until("Leave pai-signer?")
+
+
+async def discarding(it: Driven) -> None:
+    await inspect(it)
+    await it.press("d")
+    await it.until("Discard this work?")
+
+
+SCREENS: dict[str, Callable[[Driven], Awaitable[None]]] = {
+    "home": home,
+    "medium": medium,
+    "inspect": inspect,
+    "digests": digests,
+    "sure": sure,
+    "review": review,
+    "passphrase": passphrase,
+    "signed": signed,
+    "receipt": receipt,
+    "error": error,
+    "journal": journal,
+    "checks": checks,
+    "help": help_screen,
+    "locked": locked,
+    "leaving": leaving,
+    "discarding": discarding,
+}
+
+
+@pytest.mark.parametrize("look", [CALM, CONSOLE, Look("ansi-dark", lat15=False)])
+@pytest.mark.parametrize("name", ["home", "inspect", "sure", "signed", "error", "journal"])
+async def test_hostile_names_are_shown_escaped_and_do_nothing(name: str, look: Look) -> None:
+    async with driven(FakeDesk(is_rehearsal=True), look=look) as it:
+        await SCREENS[name](it)
+        shown = it.screen()
+        for row in shown.split("\n"):
+            assert row.isprintable()
+        assert "\u202e" not in shown
+        assert "\u05d0" not in shown
+        assert "REHEARSAL" in it.row(0)
+        assert it.app.return_code is None
+
+
+async def test_markup_in_names_stands_as_it_is() -> None:
+    async with driven() as it:
+        await inspect(it)
+        shown = it.screen()
+        assert "a[/b].iso" in shown
+        assert "[@click=app.quit]x[/].iso" in shown
+        assert r"esc\x1b]0;owned\x07\x1b[31m.iso" in shown
+        assert r"new\x0aline.iso" in shown
+        assert r"rtl\u202eosi.exe" in shown
+
+
+@pytest.mark.parametrize("name", SCREENS)
+async def test_on_a_console_only_lat15_glyphs_are_used(name: str) -> None:
+    async with driven(look=CONSOLE) as it:
+        await SCREENS[name](it)
+        frame = frozenset("┌┐└┘")
+        for char in set(it.screen()) - CONSOLE_EXTRAS - frame - {"\n"}:
+            assert char.encode("iso8859-15")
+
+
+@pytest.mark.parametrize("name", [name for name in SCREENS if name != "passphrase"])
+async def test_every_screen_looks_as_it_was_approved(name: str) -> None:
+    """Plain text, 24 rows of 80; after a wanted change, delete the file and run again."""
+    async with driven(look=CONSOLE) as it:
+        await SCREENS[name](it)
+        shown = it.screen() + "\n"
+    approved = CAPTURES / f"{name}.txt"
+    if not approved.exists():
+        approved.write_text(shown, "utf-8")
+        pytest.fail(f"{approved.name} was missing; it was written anew: read it, then commit it")
+    assert shown == approved.read_text("utf-8")
+
+
+@pytest.mark.parametrize("is_rehearsal", [True, False])
+async def test_rehearsal_is_marked_on_every_screen_and_only_there(
+    is_rehearsal: bool,
+) -> None:
+    async with driven(FakeDesk(is_rehearsal=is_rehearsal)) as it:
+        await signed(it)
+        rows = [it.row(0)]
+        for key in ("f2", "escape", "f1", "escape", "f10", "escape", "f8", "enter"):
+            await it.press(key)
+            rows.append(it.row(0))
+        assert [("REHEARSAL" in row) for row in rows] == [is_rehearsal] * len(rows)
+
+
+async def test_home_shows_state_first_and_lines_that_cannot_be_chosen_say_why() -> None:
+    async with driven() as it:
+        await home(it)
+        assert "402 days left" in it.screen()
+        assert "2  Sign v0.3.0  (not now: a[/b].iso is not imported)" in it.screen()
+        await it.press("2")
+        assert "Not now: a[/b].iso is not imported" in it.row(-2)
+        assert len(it.app.screen_stack) == 1
+
+
+async def test_home_that_cannot_be_read_says_so_and_looks_again() -> None:
+    desk = FakeDesk()
+    desk.home_error = JournalTampered("JRN-2/chain", "The journal breaks.", "Do not sign.")
+    async with driven(desk) as it:
+        await it.until("The journal breaks.", "JRN-2/chain")
+        desk.home_error = None
+        await it.press("enter")
+        await home(it)
+
+
+async def test_arrows_and_enter_pick_a_line_too() -> None:
+    async with driven() as it:
+        await home(it)
+        await it.press("up", "enter")
+        await it.until("Air gap")
+
+
+async def test_the_journal_is_searched_and_filtered() -> None:
+    async with driven() as it:
+        await journal(it)
+        await it.press("slash")
+        await it.write("V0.12")
+        await it.until("1 of 20 entries, with 'v0.12'", "$ pai-signer release show v0.12.0")
+        await it.press("escape")
+        await it.until("20 of 20 entries")
+        await it.press("f")
+        await it.until("10 of 20 entries, only key")
+        await it.press("f")
+        await it.until("10 of 20 entries, only release")
+        await it.press("escape")
+        await home(it)
+
+
+async def test_the_journal_opens_over_running_work_and_goes_again() -> None:
+    desk = FakeDesk()
+    desk.world.slow_s = 4
+    async with driven(desk) as it:
+        await it.begin()
+        await it.to_files()
+        await it.press("enter")
+        await it.until("Working")
+        await it.press("f2")
+        await it.until("20 of 20 entries")
+        await it.press("f2", "escape")
+        await it.until("Working")
+        await it.press("c")
+        await it.until("FACE-3/cancelled")
+
+
+async def test_default_bindings_of_textual_do_nothing() -> None:
+    async with driven() as it:
+        await home(it)
+        before = it.screen()
+        await it.press("ctrl+p", "ctrl+c", "ctrl+backslash", "ctrl+z", "ctrl+s")
+        assert it.screen() == before
+        assert len(it.app.screen_stack) == 1
+        assert not it.app._notifications
