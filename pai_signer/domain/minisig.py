@@ -34,6 +34,7 @@ _SIGNATURE_BYTES: Final = 2 + _KEY_ID_BYTES + 64
 _SECRET_KEY_BYTES: Final = 158
 _UNTRUSTED: Final = "untrusted comment: "
 _TRUSTED: Final = "trusted comment: "
+_CLAIMS: Final = ("project", "version")
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,23 @@ def file_in_comment(comment: str) -> str:
             "The signature was not made by this program for a release; do not trust it for one.",
         )
     return names[0]
+
+
+def claims_in_comment(comment: str) -> tuple[str | None, str | None]:
+    """Project and version that a trusted comment states; None where it states none.
+
+    Stock comments state neither. A field that stands twice is refused.
+    """
+    fields = [field.partition(":") for field in comment.split("\t")]
+    found = {name: [value for n, _, value in fields if n == name] for name in _CLAIMS}
+    if any(len(values) > 1 for values in found.values()):
+        raise FormatError(
+            "SIG-2/comment-twice",
+            f"The trusted comment contradicts itself: {safe_text(comment, limit=200)}",
+            "The signature was not made by this program for a release; do not trust it for one.",
+        )
+    project, version = (next(iter(found[name]), None) for name in _CLAIMS)
+    return project, version
 
 
 def check_file_in_comment(comment: str, name: str) -> None:

@@ -25,6 +25,9 @@ from pai_signer.errors import DigestMismatch, PolicyRefused, SignerError, UsageE
 #: Clocks of machines that made the artifacts may run a little ahead of ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 
+#: The last second that ``datetime`` knows: 9999-12-31T23:59:59Z.
+_LATEST_S: Final = 253_402_300_799
+
 MIN_REASON_LENGTH: Final = 4
 MAX_REASON_LENGTH: Final = 300
 
@@ -226,8 +229,7 @@ def _clock_believable(facts: PolicyFacts) -> _Verdict:
     if facts.last_entry_at is not None:
         bounds.append((facts.last_entry_at, "the last journal entry"))
     bounds.extend(
-        (datetime.fromtimestamp(a.file.modified_at_s, UTC) - CLOCK_TOLERANCE, a.file.name)
-        for a in facts.candidate.artifacts
+        (_modified_at(a) - CLOCK_TOLERANCE, a.file.name) for a in facts.candidate.artifacts
     )
     for earliest, what in bounds:
         if facts.now < earliest:
@@ -241,6 +243,11 @@ def _clock_believable(facts: PolicyFacts) -> _Verdict:
             waivable=True,
         )
     return _passed(f"{facts.now:%Y-%m-%d %H:%M} UTC, confirmed")
+
+
+def _modified_at(artifact: Artifact) -> datetime:
+    """When a file says it was last written; a medium can claim any number for that."""
+    return datetime.fromtimestamp(min(max(artifact.file.modified_at_s, 0), _LATEST_S), UTC)
 
 
 def _air_gap(facts: PolicyFacts) -> _Verdict:

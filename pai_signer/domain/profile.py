@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from pai_signer.domain.artifact import Record
+from pai_signer.domain.names import why_unsafe
 from pai_signer.domain.text import is_safe, safe_text
 from pai_signer.domain.version import SEMVER_PATTERN, Version, parse_version
 from pai_signer.errors import FormatError
@@ -18,6 +19,14 @@ from pai_signer.errors import FormatError
 MAX_PROFILE_BYTES: Final = 64 << 10
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 _NAME_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9._+-]|\{version\}|\{tag\})+", re.ASCII)
+
+
+#: What else lies beside the artifacts, on the way in and on the way out.
+_OWN_NAMES: Final = {"receipt.json", "receipt-tag.json", "receipt.txt", "receipt-tag.txt"} | {
+    "registry.json",
+    "UPLOAD.md",
+}
+_OWN_SUFFIXES: Final = (".minisig", ".asc", ".sha256", ".bundle")
 
 
 class ProjectRules(Record, frozen=True, kw_only=True):
@@ -154,6 +163,14 @@ def _faults(profile: Profile) -> list[str]:
         "an artifact's name has to hold {version} or {tag} once": all(
             p.count("{version}") + p.count("{tag}") == 1 and _NAME_PATTERN.fullmatch(p)
             for p in patterns
+        ),
+        "artifacts.manifest is no safe file name, or one that the program uses itself": (
+            why_unsafe(artifacts.manifest) is None
+            and artifacts.manifest not in _OWN_NAMES
+            and not artifacts.manifest.endswith(_OWN_SUFFIXES)
+        ),
+        "an artifact's name ends like a signature, a digest file or a bundle": not any(
+            p.endswith(_OWN_SUFFIXES) for p in patterns
         ),
         "artifacts.wanted has to name at least one artifact": bool(patterns),
         "two artifacts have the same name": len(patterns) == len(set(patterns)),

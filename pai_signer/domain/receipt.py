@@ -57,7 +57,11 @@ class JournalHead(Record, frozen=True, kw_only=True):
 
 
 class Receipt(Record, frozen=True, kw_only=True):
-    """One visit's result; ``files`` are SHA-256 digests by name of all else that it made."""
+    """One visit's result; ``files`` are SHA-256 digests by name of all else that it made.
+
+    The text for people is among them, so that the signatures cover it as well; it is
+    rendered from all of the receipt but that one digest.
+    """
 
     format: Literal[1] = FORMAT
     project: str
@@ -81,6 +85,11 @@ class Receipt(Record, frozen=True, kw_only=True):
 def receipt_name(visit: Visited) -> str:
     """Where the receipt of a visit is kept."""
     return TAG_RECEIPT_NAME if visit == "tag" else RECEIPT_NAME
+
+
+def text_name(receipt: str) -> str:
+    """The file name of a receipt's form for people."""
+    return receipt.replace(".json", ".txt")
 
 
 def parse_receipt(data: bytes) -> Receipt:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from pai_signer.domain.artifact import Record
+from pai_signer.domain.minisig import parse_public_key
 from pai_signer.domain.records import decode_record
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError, PolicyRefused, UntrustedKey
@@ -123,6 +124,8 @@ def parse_registry(data: bytes) -> Registry:
 
 def check_registry(registry: Registry) -> None:
     """Check the rules between keys: unique IDs, one signing key of a kind, whole links."""
+    if registry.changed_at.tzinfo is None:
+        raise _bad("its date has no time zone")
     ids = [key.id for key in registry.keys]
     if len(set(ids)) != len(ids):
         raise _bad("a key stands in it twice")
@@ -137,8 +140,13 @@ def check_registry(registry: Registry) -> None:
         pattern = _MINISIGN_ID if key.algorithm is Algorithm.MINISIGN else _OPENPGP_ID
         if not pattern.fullmatch(key.id):
             raise _bad(f"{safe_text(key.id, limit=80)!r} is no key ID")
-        if key.created_at.tzinfo is None:
-            raise _bad(f"the date of {key.id} has no time zone")
+        if key.algorithm is Algorithm.MINISIGN and parse_public_key(key.public_key).shown_id != (
+            key.id
+        ):
+            raise _bad(f"{key.id} is not the ID in its public key")
+        times = (key.created_at, key.expires_at or key.created_at)
+        if any(time.tzinfo is None for time in times):
+            raise _bad(f"a date of {key.id} has no time zone")
         for link in (key.supersedes, key.superseded_by):
             if link is not None and (link not in ids or link == key.id):
                 raise _bad(f"{key.id} is linked to a key that is not in it")

@@ -14,6 +14,8 @@ _DECEPTIVE: Final = frozenset(
 )
 
 DEFAULT_LIMIT: Final = 4096
+#: Ends a text that was cut.
+CUT: Final = "[...]"
 
 
 def safe_text(text: str, *, limit: int = DEFAULT_LIMIT) -> str:
@@ -31,7 +33,7 @@ def safe_text(text: str, *, limit: int = DEFAULT_LIMIT) -> str:
         shown = _shown(char)
         length += len(shown)
         if length > limit:
-            out.append("[...]")
+            out.append(CUT)
             break
         out.append(shown)
     return "".join(out)

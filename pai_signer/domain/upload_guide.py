@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from pai_signer.domain.profile import Profile
+from pai_signer.domain.receipt import TAG_RECEIPT_NAME
 from pai_signer.domain.registry import Algorithm, Registry
-
-#: A keyring of this folder's own: the user's is neither asked nor changed.
-_GPG: Final = "gpg --no-default-keyring --keyring ./release.kbx"
 
 
 @dataclass(frozen=True)
@@ -30,34 +27,43 @@ def render_upload_guide(facts: UploadFacts, profile: Profile, registry: Registry
     if facts.rehearsal:
         parts.append("**REHEARSAL: practice material. Do not publish any of this.**\n")
     parts.append(
-        "Run these commands in this folder, on the online machine. Each one that fails\n"
-        "is a reason to stop. Nothing here is secret.\n"
+        "Run these commands in one shell, on the online machine. Each one that fails is a\n"
+        "reason to stop. Nothing here is secret. Two paths are yours to fill in: this folder,\n"
+        "and a clone of the project.\n"
     )
-    parts.append(_verify_section(facts, profile, registry))
+    sections = [_verify_section(facts, profile, registry)]
     if facts.bundle is not None:
-        parts.append(_tag_section(facts))
+        sections.append(_tag_section(facts))
     if facts.has_manifest:
-        parts.append(_assets_section(facts, profile))
-    parts.append(_site_section(registry))
+        sections.append(_assets_section(facts, profile))
+    sections.append(_site_section(registry))
+    parts += [f"## {number}. {text}" for number, text in enumerate(sections, 1)]
     return "\n".join(parts)
 
 
 def _verify_section(facts: UploadFacts, profile: Profile, registry: Registry) -> str:
     manifest = profile.artifacts.manifest
-    lines = ["## 1. Verify first, with stock tools\n", "```sh"]
+    signed = manifest if facts.has_manifest else TAG_RECEIPT_NAME
+    # A keyring of its own: the user's is neither asked nor changed, and git uses it too.
+    lines = [
+        "Verify first, with stock tools\n",
+        "```sh",
+        "folder=/path/to/this/folder",
+        "clone=/path/to/clone/of/the/project",
+        'cd "$folder"',
+        'export GNUPGHOME="$(mktemp -d)"',
+    ]
     minisign = registry.signing_key(Algorithm.MINISIGN)
     openpgp = registry.signing_key(Algorithm.OPENPGP)
+    if minisign is not None:
+        lines.append(f"minisign -Vm {signed} -P {minisign.public_key}")
+    if openpgp is not None:
+        lines += [
+            f"gpg --import keys/gpg-{openpgp.id}.asc",
+            f"gpg --verify {signed}.asc {signed}",
+        ]
     if facts.has_manifest:
-        if minisign is not None:
-            lines.append(f"minisign -Vm {manifest} -P {minisign.public_key}")
-        if openpgp is not None:
-            lines += [
-                f"{_GPG} --import keys/gpg-{openpgp.id}.asc",
-                f"{_GPG} --verify {manifest}.asc {manifest}",
-            ]
         lines.append(f"# beside the downloaded files:  sha256sum --strict -c {manifest}")
-    elif minisign is not None:
-        lines.append(f"minisign -Vm receipt-tag.json -P {minisign.public_key}")
     lines += ["```", ""]
     return "\n".join(lines)
 
@@ -65,11 +71,12 @@ def _verify_section(facts: UploadFacts, profile: Profile, registry: Registry) ->
 def _tag_section(facts: UploadFacts) -> str:
     return "\n".join(
         [
-            "## 2. Push the tag\n",
-            "In a clone of the project that has the commit:\n",
+            "Push the tag\n",
+            "The clone has to have the commit; the first command asks.\n",
             "```sh",
-            f"git cat-file -e {facts.commit}^{{commit}}",
-            f"git fetch /path/to/this/folder/{facts.bundle} 'refs/tags/*:refs/tags/*'",
+            'cd "$clone"',
+            f"git cat-file -e '{facts.commit}^{{commit}}'",
+            f"git fetch \"$folder/{facts.bundle}\" 'refs/tags/*:refs/tags/*'",
             f"git verify-tag {facts.version}",
             f"git push origin refs/tags/{facts.version}",
             "```",
@@ -79,11 +86,12 @@ def _tag_section(facts: UploadFacts) -> str:
 
 
 def _assets_section(facts: UploadFacts, profile: Profile) -> str:
-    uploads = " ".join(name for name in facts.files if not name.endswith(".bundle"))
+    uploads = [f'"$folder/{name}"' for name in facts.files if not name.endswith(".bundle")]
     lines = [
-        "## 3. Upload the signatures\n",
+        "Upload the signatures\n",
         "```sh",
-        f"gh release upload {facts.version} {uploads}",
+        'cd "$clone"',
+        " \\\n  ".join((f"gh release upload {facts.version}", *uploads)),
         "```",
         "",
     ]
@@ -98,12 +106,13 @@ def _assets_section(facts: UploadFacts, profile: Profile) -> str:
 
 
 def _site_section(registry: Registry) -> str:
-    lines = ["## 4. Values for the site\n"]
+    lines = ["Values for the site\n"]
     openpgp = registry.signing_key(Algorithm.OPENPGP)
     minisign = registry.signing_key(Algorithm.MINISIGN)
     if openpgp is not None:
         lines += [
             "```sh",
+            'cd "$clone"',
             f"gh variable set GPG_KEY_FINGERPRINT --body {openpgp.id}",
             "```",
             "",

@@ -44,7 +44,7 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.pick_directory import checked_directory
-from pai_signer.workflows.verification import verify_registry
+from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 
 MINISIGN: Final = "minisign"
@@ -83,16 +83,11 @@ def import_key(bench: Workbench, system: SystemName, key_file: str = "") -> Work
 def _add_keys(bench: Workbench, start: AddKeysState, title: str) -> Workflow[AddKeysState]:
     for system in start.systems:
         existing = bench.registry().signing_key(_ALGORITHMS[system])
-        if existing is not None:
-            raise PolicyRefused(
-                "KEY-2/already-active",
-                f"There is an active {system} key already: {existing.id}.",
-                "A new key takes the place of an old one by rotation only.",
-                unchanged="No key was made and the registry was not changed.",
-            )
+        if existing is not None and not _is_unfinished(bench, start, existing):
+            raise _already_active(existing)
     return Workflow(
-        name="import-key" if start.imported else "generate-keys",
-        key="-".join(start.systems),
+        name=_name(start),
+        key=_key(start),
         title=title,
         start=start,
         steps=(
@@ -106,6 +101,29 @@ def _add_keys(bench: Workbench, start: AddKeysState, title: str) -> Workflow[Add
         ),
         outcome=lambda state: _outcome(bench, state),
         discard=lambda state: _discard(bench, state),
+    )
+
+
+def _name(state: AddKeysState) -> str:
+    return "import-key" if state.imported else "generate-keys"
+
+
+def _key(state: AddKeysState) -> str:
+    return "-".join(state.systems)
+
+
+def _is_unfinished(bench: Workbench, start: AddKeysState, key: RegisteredKey) -> bool:
+    """Whether a crash came between the registering of this key and the end of its run."""
+    saved = bench.states.load(f"{_name(start)}.{_key(start)}") or b""
+    return f'"{key.id}"'.encode() in saved
+
+
+def _already_active(existing: RegisteredKey) -> PolicyRefused:
+    return PolicyRefused(
+        "KEY-2/already-active",
+        f"There is an active {existing.algorithm.value} key already: {existing.id}.",
+        "A new key takes the place of an old one by rotation only.",
+        unchanged="No key was made and the registry was not changed.",
     )
 
 
@@ -132,6 +150,12 @@ class _KeyStep(Step[AddKeysState]):
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
+
+    def _check_free(self, algorithm: Algorithm) -> None:
+        """No key is made or taken in while another one of its kind signs."""
+        existing = self._bench.registry().signing_key(algorithm)
+        if existing is not None:
+            raise _already_active(existing)
 
     @staticmethod
     def _has(state: AddKeysState, algorithm: Algorithm) -> bool:
@@ -199,6 +223,8 @@ class _Passphrase(_KeyStep):
             active = self._active()
             prompt = f"Passphrase of the {self._system} key {active.id if active else ''}"
             return SecretText(self._system, prompt)
+        if self._has(state, _ALGORITHMS[self._system]):
+            return SecretText(self._system, f"Passphrase of the {self._system} key just added")
         if state.imported:
             return SecretText(self._system, f"Passphrase of the {self._system} key to import")
         return SecretText(self._system, f"Passphrase for the new {self._system} key", twice=True)
@@ -234,6 +260,7 @@ class _AddMinisign(_KeyStep):
         return Automatic("add-minisign")
 
     def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
+        self._check_free(Algorithm.MINISIGN)
         progress.say(Line("minisign key: this takes some seconds and 1 GiB of memory"))
         with self._bench.session.lending(MINISIGN) as held:
             passphrase = cast("Secret", held)
@@ -266,6 +293,7 @@ class _AddOpenPgp(_KeyStep):
 
     def act(self, state: AddKeysState, answer: Answer, progress: Progress) -> AddKeysState:
         bench = self._bench
+        self._check_free(Algorithm.OPENPGP)
         progress.say(Line("OpenPGP key: this takes some seconds"))
         days = timedelta(days=bench.profile.keys.openpgp_validity_days)
         with bench.session.lending(GPG) as held:
@@ -322,7 +350,7 @@ class _Register(_KeyStep):
         finally:
             bench.session.wipe()
         verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
-        bench.registry_store.save(files)
+        # Evidence first: a crash in between asks again, and never leaves a key without an entry.
         bench.journal.append(
             "key.imported" if state.imported else "key.generated",
             {
@@ -332,6 +360,7 @@ class _Register(_KeyStep):
                 "command": _command(state),
             },
         )
+        bench.registry_store.save(files)
         progress.say(Line("the registry is signed", mark=Mark.OK))
         return msgspec.structs.replace(state, registered=True)
 
@@ -370,9 +399,11 @@ def _command(state: AddKeysState) -> str:
 
 def _discard(bench: Workbench, state: AddKeysState) -> None:
     """Keys that were made and never registered are in nobody's use: remove them."""
-    if state.registered:
-        return
+    registered = {key.id for key in bench.registry().keys}
+    # The registry decides, not the state: a crash may have come right after it was stored.
     for key in state.added:
+        if key.id in registered:
+            continue
         if key.algorithm is Algorithm.MINISIGN:
             bench.minisign.discard(key.public_key)
         else:

@@ -14,9 +14,9 @@ from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_ke
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
-from pai_signer.workflows.import_release import import_release
+from pai_signer.workflows.import_release import DIGEST, import_release
 from pai_signer.workflows.publish_keys import publish_keys
-from pai_signer.workflows.sign_release import sign_release
+from pai_signer.workflows.sign_release import WAIVE, sign_release
 from pai_signer.workflows.verify_release import verify_folder
 from pai_signer.workflows.workbench import Workbench
 
@@ -36,7 +36,28 @@ class Entry:
 
 def _build_sign(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
     what = cast("Visited", arguments.get("what", "all"))
-    return sign_release(bench, arguments["version"], what)
+    waivers = _named(arguments, WAIVE)
+    return sign_release(bench, arguments["version"], what, waivers)
+
+
+def _build_import(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
+    return import_release(
+        bench,
+        arguments.get("directory", ""),
+        arguments.get("version", ""),
+        commit=arguments.get("commit"),
+        second_directory=arguments.get("second", ""),
+        digests=_named(arguments, DIGEST),
+    )
+
+
+def _named(arguments: Arguments, prefix: str) -> dict[str, str]:
+    """The arguments ``PREFIXname`` by name."""
+    return {
+        key.removeprefix(prefix): value
+        for key, value in arguments.items()
+        if key.startswith(prefix)
+    }
 
 
 def _build_generate(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
@@ -48,7 +69,7 @@ CATALOGUE: Final = (
         "release.import",
         "Import a release from a medium",
         "release import",
-        lambda bench, a: import_release(bench, a.get("directory", ""), a.get("version", "")),
+        _build_import,
     ),
     Entry("release.sign", "Review and sign", "release sign", _build_sign),
     Entry(

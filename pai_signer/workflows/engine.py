@@ -362,14 +362,18 @@ class Conversation(Generic[S]):
             saved = msgspec.json.decode(data, type=_Saved)
             if msgspec.json.decode(saved.start, type=kind) != self.workflow.start:
                 return False  # asked for something else: another folder, another visit
-            self._state = msgspec.json.decode(saved.state, type=kind)
+            state = msgspec.json.decode(saved.state, type=kind)
+            if all(step.done(state) for step in self.workflow.steps):
+                return False  # it was over: asked for again, it is done again
+            self._state = state
             self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise FormatError(
                 "FACE-3/state",
                 f"The saved state of {self.workflow.title!r} cannot be read: "
                 f"{safe_text(str(error), limit=300)}.",
-                f"Discard the unfinished work {self.workflow.saved_as!r} and start it again.",
+                f"Remove {self.workflow.saved_as}.json from the vault's folder 'unfinished', then "
+                "start again.",
                 unchanged="Nothing was changed.",
             ) from error
         return True

@@ -8,6 +8,7 @@ from pai_signer.domain.journal import encode_entry
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import head_words
+from pai_signer.errors import UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
     DirectoryState,
@@ -61,6 +62,10 @@ class _Write(Step[ExportJournalState]):
     ) -> ExportJournalState:
         bench = self._bench
         entries = bench.journal.entries()
+        if not entries:
+            raise UsageError(
+                "JRN-1/empty", "The journal has no entry yet.", "There is nothing to export."
+            )
         head = entries[-1]
         folder = f"{bench.profile.project.slug}-journal"
         name = f"journal-{head.n:06}.jsonl"

@@ -9,6 +9,7 @@ import msgspec
 from pai_signer.domain.history import EXPORTED, SignedRelease
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
+from pai_signer.domain.receipt import parse_receipt
 from pai_signer.domain.registry import published_files
 from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
 from pai_signer.errors import BadSignature, UsageError
@@ -25,6 +26,8 @@ from pai_signer.workflows.workbench import Workbench
 PURPOSE = "Where to write the signatures?"
 UPLOAD_GUIDE = "UPLOAD.md"
 KEYS_FOLDER = "keys"
+#: The session's note that the files were written in this sitting.
+WRITTEN = "written"
 
 
 class ExportState(DirectoryState, frozen=True, kw_only=True):
@@ -98,11 +101,12 @@ def export_folder(bench: Workbench, release: SignedRelease) -> str:
 
 
 def _upload_facts(bench: Workbench, release: SignedRelease) -> UploadFacts:
-    candidate = bench.candidate(release.version)
+    staged = bench.releases.staged(release.version)
+    receipts = [parse_receipt(staged[name]) for name in release.receipts]
     return UploadFacts(
         version=release.version,
         files=sorted(release.files),
-        artifact_sizes={a.file.name: a.file.size_bytes for a in candidate.artifacts},
+        artifact_sizes={a.name: a.size_bytes for r in receipts for a in r.artifacts},
         commit=release.commit,
         bundle=f"{release.version}.bundle" if release.tag_oid else None,
         has_manifest=release.manifest_sha256 is not None,
@@ -133,7 +137,9 @@ class _Write(Step[ExportState]):
         self._bench = bench
 
     def done(self, state: ExportState) -> bool:
-        return bool(state.written)
+        # Written again in each sitting: it may be another medium, and more may be signed by now.
+        here = WRITTEN in self._bench.session
+        return state.unmounted is not None or (bool(state.written) and here)
 
     def question(self, state: ExportState) -> Question:
         return Automatic("write")
@@ -155,6 +161,7 @@ class _Write(Step[ExportState]):
                 "command": f"release export {state.version} {state.directory}",
             },
         )
+        bench.session.note(WRITTEN)
         return msgspec.structs.replace(state, folder=folder, written=digests)
 
 

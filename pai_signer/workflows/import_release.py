@@ -3,7 +3,8 @@
 IMP-1 to IMP-7. The result is a ``Candidate`` in the vault; nothing is signed here.
 """
 
-from collections.abc import Sequence
+import os.path
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,10 @@ from pai_signer.domain.policy import failures, refusal
 from pai_signer.domain.profile import Profile
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.records import encode_record
-from pai_signer.domain.text import safe_text
+from pai_signer.domain.text import CUT, is_safe, safe_text
 from pai_signer.errors import PolicyRefused, UsageError
 from pai_signer.ports import Source, SourceListing
+from pai_signer.workflows.commit_facts import describe_commit
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -48,6 +50,8 @@ from pai_signer.workflows.workbench import Workbench
 
 BUNDLE_SUFFIX: Final = ".bundle"
 DIGEST_SUFFIX: Final = ".sha256"
+#: Begins the names of the questions for typed digests.
+DIGEST: Final = "digest."
 MAX_BUNDLE_BYTES: Final = 2 << 30
 #: The session's note that the folder was scanned in this sitting.
 SCANNED: Final = "scanned"
@@ -80,12 +84,27 @@ class ImportState(DirectoryState, frozen=True, kw_only=True):
 
 
 def import_release(
-    bench: Workbench, directory: str = "", version: str = ""
+    bench: Workbench,
+    directory: str = "",
+    version: str = "",
+    *,
+    commit: str | None = None,
+    second_directory: str = "",
+    digests: Mapping[str, str] | None = None,
 ) -> Workflow[ImportState]:
-    """Build the workflow; what is given already is not asked."""
+    """Build the workflow; what is given already is not asked.
+
+    All of it belongs to the start: an import that began with another commit or
+    without the second source is not resumed.
+    """
+    second = "folder" if second_directory else "typed" if digests else ""
     start = ImportState(
         directory=checked_directory(directory) if directory else "",
         version=bench.release_name(version) if version else "",
+        revision=None if commit is None else _checked_revision(commit),
+        second=second,
+        second_directory=checked_directory(second_directory) if second_directory else "",
+        typed_digests={n: _checked_digest(d) for n, d in (digests or {}).items()},
     )
     return Workflow(
         name="import-release",
@@ -127,9 +146,34 @@ class _Scan(Step[ImportState]):
     def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
         with self._bench.sources.open(Path(state.directory)) as source:
             found = recognise(source.listing(), self._bench.profile)
+        _check_asked(state, found)
         version = state.version or version_of_artifacts(found, self._bench.profile)
         self._bench.session.note(SCANNED)
         return msgspec.structs.replace(state, found=found, version=version, looked=False)
+
+
+def _check_asked(state: ImportState, found: Found) -> None:
+    """What was asked for can be done: nothing of it is passed over in silence."""
+    unknown = [name for name in state.typed_digests if name not in found.artifacts]
+    if unknown:
+        raise UsageError(
+            "IMP-4/unknown-file",
+            f"A digest was given for {safe_text(unknown[0], limit=200)}, "
+            "which is no artifact in this folder.",
+            f"The artifacts are: {', '.join(found.artifacts) or 'none'}.",
+        )
+    if state.second not in ("", "none") and not found.artifacts:
+        raise UsageError(
+            "IMP-4/nothing-to-compare",
+            "A second source of digests was given, and there is no artifact in this folder.",
+            "Leave the second source out, or give the folder of the artifacts.",
+        )
+    if state.revision and found.bundle is None:
+        raise UsageError(
+            "IMP-6/no-bundle",
+            "A commit was given, and there is no bundle in this folder that brings it.",
+            "Put the bundle into the folder: git bundle create release.bundle HEAD main",
+        )
 
 
 def recognise(listing: SourceListing, profile: Profile) -> Found:
@@ -145,7 +189,9 @@ def recognise(listing: SourceListing, profile: Profile) -> Found:
     suffixes = {Path(name).suffix for w in profile.artifacts.wanted for name in w.names}
     ours = (*suffixes, BUNDLE_SUFFIX, DIGEST_SUFFIX, manifest)
     for entry in listing.refused:
-        if entry.shown_name.lower().endswith(tuple(end.lower() for end in ours)):
+        # A name that is too long to be shown whole may end like anything.
+        endings = (*(end.lower() for end in ours), CUT)
+        if entry.shown_name.lower().endswith(endings):
             raise PolicyRefused(
                 "IMP-2/refused",
                 f"{entry.shown_name} is refused: {entry.why}.",
@@ -261,7 +307,7 @@ class _AskRevision(Step[ImportState]):
         return TypedText("commit", prompt, default="", may_be_empty=True)
 
     def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        return msgspec.structs.replace(state, revision=str(answer))
+        return msgspec.structs.replace(state, revision=_checked_revision(str(answer)))
 
 
 class _AskSecondSource(Step[ImportState]):
@@ -305,6 +351,29 @@ class _AskSecondFolder(Step[ImportState]):
         return msgspec.structs.replace(state, second_directory=checked_directory(str(answer)))
 
 
+def _checked_revision(text: str) -> str:
+    """A revision that can be kept and shown; whether there is one the mirror says."""
+    if not is_safe(text):
+        raise UsageError(
+            "IMP-6/revision",
+            f"{safe_text(text, limit=120)!r} is neither a commit ID nor a branch name.",
+            "Give 7 to 40 hex digits of a commit ID, or the plain name of a branch.",
+        )
+    return text
+
+
+def _checked_digest(text: str) -> str:
+    """64 lower-case hex digits from a typed digest, or "" for one that is not known."""
+    digest = "".join(text.split()).lower()
+    if digest and not is_sha256(digest):
+        raise UsageError(
+            "IMP-4/typed-digest",
+            f"That is not a SHA-256 of 64 hex digits: {len(digest)} characters.",
+            "Type all 64 digits; groups and upper case are fine.",
+        )
+    return digest
+
+
 class _TypeDigests(Step[ImportState]):
     """Type one digest for each artifact; the step is taken once for each."""
 
@@ -319,22 +388,14 @@ class _TypeDigests(Step[ImportState]):
 
     def question(self, state: ImportState) -> Question:
         return TypedText(
-            f"digest.{self._next(state)}",
+            f"{DIGEST}{self._next(state)}",
             f"SHA-256 of {self._next(state)}, in hex (spaces are fine; empty: not known)",
             default="",
             may_be_empty=True,
         )
 
     def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        name = self._next(state)
-        digest = "".join(str(answer).split()).lower()
-        if digest and not is_sha256(digest):
-            raise UsageError(
-                "IMP-4/typed-digest",
-                f"That is not a SHA-256: {len(digest)} characters of 64 hex digits.",
-                "Type all 64 digits; groups and upper case are fine.",
-            )
-        digests = {**state.typed_digests, str(name): digest}
+        digests = {**state.typed_digests, str(self._next(state)): _checked_digest(str(answer))}
         return msgspec.structs.replace(state, typed_digests=digests)
 
     @staticmethod
@@ -393,11 +454,13 @@ class _Read(Step[ImportState]):
         named = self._bench.profile.release_of_name(name)
         assert named is not None, "only recognised names get here"  # noqa: S101
         wanted = named[1]
+        # Hashed first: from then on the source refuses any other file under this name.
+        hashed = source.read_once(name, progress)
         findings = (
             source.inspect_image(name, wanted.architecture) if wanted.image == "iso9660" else ()
         )
         return Artifact(
-            file=source.read_once(name, progress),
+            file=hashed,
             architecture=wanted.architecture,
             expected=tuple(expected),
             findings=findings,
@@ -413,6 +476,12 @@ class _Read(Step[ImportState]):
                 expected.setdefault(name, []).append(typed)
         if not state.second_directory:
             return
+        if os.path.normpath(state.second_directory) == os.path.normpath(state.directory):
+            raise UsageError(
+                "IMP-4/same-source",
+                "The second source is the folder of the artifacts itself.",
+                "Give the folder or medium of somebody who built or downloaded it separately.",
+            )
         with self._bench.sources.open(Path(state.second_directory)) as second:
             names = [entry.name for entry in second.listing().files]
             manifest = self._bench.profile.artifacts.manifest
@@ -421,6 +490,12 @@ class _Read(Step[ImportState]):
                 digest_files=_digest_files(names, state.found.artifacts if state.found else ()),
             )
             more = _expected_digests(second, found, leniencies, independent=True)
+        if state.found and not set(more) & set(state.found.artifacts):
+            raise PolicyRefused(
+                "IMP-4/second-empty",
+                "The second source states no digest of any of these artifacts.",
+                f"It needs a {manifest} or .sha256 files with the names of the artifacts.",
+            )
         for name, digests in more.items():
             expected.setdefault(name, []).extend(digests)
 
@@ -432,19 +507,7 @@ class _Read(Step[ImportState]):
             source.copy_small_to(str(name), folder / "import.bundle", MAX_BUNDLE_BYTES)
             bench.tags.take_bundle(folder / "import.bundle")
         oid = bench.tags.find_commit(state.revision or None, bench.profile.project.branch)
-        return bench.tags.describe_commit(oid, state.version, self._previous_commit(state))
-
-    def _previous_commit(self, state: ImportState) -> str | None:
-        """The commit of the newest other release that has a signed tag (POL-5)."""
-        bench = self._bench
-        tagged = [
-            release
-            for release in bench.history().releases
-            if release.commit and release.version != state.version
-        ]
-        if not tagged:
-            return None
-        return max(tagged, key=lambda r: bench.profile.version_of(r.version)).commit
+        return describe_commit(bench, oid, state.version)
 
     def _store(
         self,
@@ -478,9 +541,21 @@ class _Read(Step[ImportState]):
                 "source": state.directory,
                 "artifacts": {a.file.name: a.file.sha256 for a in candidate.artifacts},
                 "commit": candidate.commit.oid if candidate.commit else None,
-                "command": f"release import {state.directory} --version {state.version}",
+                "command": _command(state),
             },
         )
+
+
+def _command(state: ImportState) -> str:
+    """What the command line would be for the same import."""
+    digests = (f"--digest {n}={d}" for n, d in state.typed_digests.items() if d)
+    parts = (
+        f"release import {state.directory} --version {state.version}",
+        f"--commit {state.revision}" if state.revision else "",
+        f"--second {state.second_directory}" if state.second_directory else "",
+        *digests,
+    )
+    return " ".join(part for part in parts if part)
 
 
 def _expected_digests(

@@ -8,6 +8,8 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from pai_signer import __version__
 from pai_signer.domain.artifact import Candidate
 from pai_signer.domain.history import SigningFacts
@@ -24,6 +26,7 @@ from pai_signer.domain.receipt import (
     ReceiptTag,
     receipt_name,
     render_receipt_text,
+    text_name,
 )
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import MINISIG_SUFFIX, OPENPGP_SUFFIX, Algorithm, Registry
@@ -53,6 +56,8 @@ class Visit:
     progress: Progress
     files: dict[str, bytes] = field(default_factory=dict)
     tag_oid: str | None = None
+    #: From just before the tag is written: whether there may be one to take back.
+    may_have_tagged: bool = False
 
     def make(self) -> None:
         """Make all files of the visit, the receipt last."""
@@ -119,7 +124,7 @@ class Visit:
         tag_object = join_tag(payload, self._openpgp(payload))
         check_tag(parse_tag(tag_object), name=name, target_oid=commit.oid)
         self.progress.check()
-        self.tag_oid = bench.tags.write_tag(tag_object, name)
+        self._write_tag(tag_object, name)
         bundle = bench.tags.bundle_tag(name)
         if parse_tag_bundle(bundle).tag_object != tag_object:
             raise BadSignature(
@@ -129,12 +134,23 @@ class Visit:
             )
         self._put(f"{name}{BUNDLE_SUFFIX}", bundle)
 
+    def _write_tag(self, tag_object: bytes, name: str) -> None:
+        self.may_have_tagged = True
+        try:
+            self.tag_oid = self.bench.tags.write_tag(tag_object, name)
+        except PolicyRefused:
+            # A name that is taken is refused before anything is written: that tag is not ours.
+            self.may_have_tagged = False
+            raise
+
     def _sign_receipt(self) -> None:
         receipt = self._receipt()
         name = receipt_name(self.signing.visit)
+        # The text first: the signed record pins it like every other file (EXP-3).
+        self._put(text_name(name), render_receipt_text(receipt).encode())
+        receipt = msgspec.structs.replace(receipt, files=self._digests())
         self._put(name, encode_record(receipt))
         self._sign_both(name)
-        self._put(name.replace(".json", ".txt"), render_receipt_text(receipt).encode())
 
     def _receipt(self) -> Receipt:
         signing, info = self.signing, self.bench.info
@@ -159,7 +175,7 @@ class Visit:
             ),
             checks=self.checks,
             journal=JournalHead(n=self.entry.n, hash=self.entry.hash),
-            files={name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()},
+            files=self._digests(),
             artifacts=tuple(
                 ReceiptArtifact(
                     name=a.file.name,
@@ -175,6 +191,9 @@ class Visit:
             tag=tag,
             earlier=earlier,
         )
+
+    def _digests(self) -> dict[str, str]:
+        return {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
 
     def _sign_both(self, name: str) -> None:
         data = self.files[name]

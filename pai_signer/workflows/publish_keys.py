@@ -21,7 +21,7 @@ from pai_signer.workflows.pick_directory import (
     TypeFolder,
     checked_directory,
 )
-from pai_signer.workflows.verification import verify_registry
+from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 
 PURPOSE = "Where to write the public keys?"

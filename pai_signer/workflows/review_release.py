@@ -5,14 +5,14 @@ import msgspec
 from pai_signer.domain.policy import failures, refusal
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.evaluate import evaluate
-from pai_signer.workflows.sign_release import SignState, review_pages, unsigned_part
+from pai_signer.workflows.sign_release import review_pages, start_of
 from pai_signer.workflows.workbench import Workbench
 
 
 def review_release(bench: Workbench, version: str) -> Outcome:
     """Every page as the signing would show it; refuses only what no waiver could mend."""
     name = bench.release_name(version)
-    state = SignState(version=name, visit=unsigned_part(bench, name, "all"))
+    state = start_of(bench, name, "all", {})
     candidate = bench.candidate(name)
     results = evaluate(
         bench, candidate, visit=state.visit, clock_confirmed=True, waivers=state.waivers

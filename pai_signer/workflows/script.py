@@ -7,13 +7,14 @@ they differ only in the ``Speaker`` that shows pages and asks.
 import enum
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from pai_signer.domain.page import Page
 from pai_signer.domain.progress import Progress
-from pai_signer.errors import Cancelled, UsageError
+from pai_signer.domain.secret import Secret
+from pai_signer.errors import Cancelled, SignerError, UsageError
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -25,6 +26,9 @@ from pai_signer.workflows.engine import (
 )
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+#: The code of the error for a passphrase that does not open its key.
+TYPED_WRONG: Final = "KEY-1/wrong-passphrase"
 
 
 class Move(enum.Enum):
@@ -45,6 +49,9 @@ class Speaker(Protocol):
     def ask(self, question: Question) -> Answer | Move | None:
         """Put the question; None where nobody is there."""
 
+    def asks_again(self, error: SignerError) -> bool:
+        """Whether a person is there who was told of ``error`` and answers anew."""
+
     def working(self, step: Step[Any], progress: Progress) -> AbstractContextManager[None]:
         """Show progress while the step works."""
 
@@ -61,7 +68,8 @@ def play(conversation: Conversation[S], answers: Mapping[str, Answer], speaker: 
             if shown != step.id:
                 speaker.show(conversation, step, tuple(step.pages(conversation.state)))
                 shown = step.id
-            answer = _answer(conversation, step.question(conversation.state), answers, speaker)
+            question = step.question(conversation.state)
+            answer = _answer(conversation, question, answers, speaker)
         if answer is Move.BACK:
             conversation.back()
             shown = None
@@ -75,9 +83,21 @@ def play(conversation: Conversation[S], answers: Mapping[str, Answer], speaker: 
                 unchanged="Nothing was signed.",
             )
         progress = Progress()
-        with speaker.working(step, progress):
-            conversation.answer(answer, progress)
+        try:
+            with speaker.working(step, progress):
+                conversation.answer(answer, progress)
+        except SignerError as error:
+            if not (_is_slip(error, question, answers) and speaker.asks_again(error)):
+                raise
     return conversation.finish()
+
+
+def _is_slip(error: SignerError, question: Question, answers: Mapping[str, Answer]) -> bool:
+    """A typing error, as opposed to a refusal: nothing happened, and it can be typed again."""
+    if error.code == TYPED_WRONG:
+        return not any(isinstance(answer, Secret) for answer in answers.values())
+    was_typed = question.name not in answers and not isinstance(question, Automatic)
+    return was_typed and isinstance(error, UsageError)
 
 
 def _answer(

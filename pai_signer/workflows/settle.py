@@ -10,9 +10,17 @@ import hashlib
 
 import msgspec
 
-from pai_signer.domain.history import DISCARDED, SIGNED, DiscardedFacts, SignedFacts, SigningFacts
+from pai_signer.domain.history import (
+    DISCARDED,
+    SIGNED,
+    SIGNING,
+    DiscardedFacts,
+    SignedFacts,
+    SigningFacts,
+)
 from pai_signer.domain.receipt import Receipt, parse_receipt, receipt_name
 from pai_signer.domain.registry import MINISIG_SUFFIX, OPENPGP_SUFFIX
+from pai_signer.errors import BadSignature
 from pai_signer.workflows.verification import ReleaseVerifier
 from pai_signer.workflows.workbench import Workbench
 
@@ -27,7 +35,17 @@ def _settle(bench: Workbench, visit: SigningFacts) -> str:
     name = receipt_name(visit.visit)
     if name in files:
         receipt = parse_receipt(files[name])
-        own = {n: files[n] for n in _files_of(receipt, name) if n in files}
+        _check_is_of_visit(bench, receipt, visit)
+        missing = [n for n in _files_of(receipt, name) if n not in files]
+        if missing:
+            raise BadSignature(
+                "SIG-6/staging",
+                f"Of the interrupted signing of {visit.version}, {missing[0]} is missing in "
+                "staging, which appears all at once.",
+                "Do not use this workstation before you know who changed it.",
+                unchanged="Staging and journal were left as they are.",
+            )
+        own = {n: files[n] for n in _files_of(receipt, name)}
         _verify(bench, own)
         facts = SignedFacts(
             version=visit.version,
@@ -49,6 +67,27 @@ def _settle(bench: Workbench, visit: SigningFacts) -> str:
     return outcome
 
 
+def _check_is_of_visit(bench: Workbench, receipt: Receipt, visit: SigningFacts) -> None:
+    """The staged receipt names the very journal entry that began this visit."""
+    begun = [
+        entry
+        for entry in bench.journal.entries()
+        if entry.event == SIGNING and entry.facts["version"] == visit.version
+    ][-1]
+    commit = receipt.tag.commit if receipt.tag else None
+    if (
+        (receipt.journal.n, receipt.journal.hash) != (begun.n, begun.hash)
+        or (receipt.version, receipt.visit) != (visit.version, visit.visit)
+        or (receipt.manifest_sha256, commit) != (visit.manifest_sha256, visit.commit)
+    ):
+        raise BadSignature(
+            "SIG-6/other-visit",
+            f"The receipt in staging is not of the interrupted signing of {visit.version}.",
+            "Do not use this workstation before you know who changed it.",
+            unchanged="Staging and journal were left as they are.",
+        )
+
+
 def _files_of(receipt: Receipt, name: str) -> tuple[str, ...]:
     """All names that a visit stages: what the receipt lists, and the receipt itself."""
     return (
@@ -56,7 +95,6 @@ def _files_of(receipt: Receipt, name: str) -> tuple[str, ...]:
         name,
         name + MINISIG_SUFFIX,
         name + OPENPGP_SUFFIX,
-        name.replace(".json", ".txt"),
     )
 
 

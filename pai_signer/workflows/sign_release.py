@@ -6,7 +6,7 @@ hand, verifies all of it again and only then lets it appear in staging.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -19,6 +19,7 @@ from pai_signer.domain.history import (
     DiscardedFacts,
     SignedFacts,
     SignedFile,
+    SignedRelease,
     SigningFacts,
     Visited,
 )
@@ -27,17 +28,20 @@ from pai_signer.domain.policy import (
     CheckResult,
     Result,
     check_reason,
+    check_waivers,
     failures,
     refusal,
     require,
 )
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import head_words, parse_receipt, receipt_name
-from pai_signer.domain.registry import Algorithm, RegisteredKey
+from pai_signer.domain.records import encode_record
+from pai_signer.domain.registry import REGISTRY_NAME, Algorithm, RegisteredKey
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import PolicyRefused, SignerError, UsageError
 from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows import review
+from pai_signer.workflows.commit_facts import with_fresh_commit
 from pai_signer.workflows.engine import (
     NO,
     Answer,
@@ -60,18 +64,25 @@ from pai_signer.workflows.workbench import Workbench
 
 #: The session's note that the clock was compared with a watch in this sitting.
 CLOCK: Final = "clock confirmed"
+#: The session's note that the rules were read in this sitting.
+CHECKED: Final = "checks read"
 WAIVE: Final = "waive."
 PARTS: Final[tuple[Visited, ...]] = ("manifest", "tag")
 
 
 class SignState(Record, frozen=True, kw_only=True):
-    """Where a signing stands. ``reviewed`` is the SHA-256 of the candidate that was shown."""
+    """Where a signing stands.
+
+    ``content`` pins what is signed and by which keys, so that a signing that began
+    with another candidate, registry or profile is never resumed.
+    """
 
     version: str
     visit: Visited
+    content: str
     waivers: dict[str, str] = msgspec.field(default_factory=dict)
     checks_accepted: bool = False
-    reviewed: str = ""
+    reviewed: bool = False
     typed: bool = False
     signed: bool = False
 
@@ -80,16 +91,19 @@ def sign_release(
     bench: Workbench,
     version: str,
     what: Visited = "all",
+    waivers: Mapping[str, str] | None = None,
 ) -> Workflow[SignState]:
-    """Build the workflow for what was imported of ``version`` and is not yet signed (IMP-7)."""
-    name = bench.release_name(version)
-    settle_unfinished(bench)
-    visit = unsigned_part(bench, name, what)
+    """Build the workflow for what was imported of ``version`` and is not yet signed (IMP-7).
+
+    ``waivers`` are reasons by check ID that are known already; others are asked.
+    """
+    check_waivers(waivers or {})
+    start = start_of(bench, bench.release_name(version), what, waivers or {})
     return Workflow(
         name="sign-release",
-        key=name,
-        title=f"Release {name}",
-        start=SignState(version=name, visit=visit),
+        key=start.version,
+        title=f"Release {start.version}",
+        start=start,
         steps=(
             _ConfirmClock(bench),
             _PassChecks(bench),
@@ -102,6 +116,33 @@ def sign_release(
         outcome=lambda state: _outcome(bench, state),
         discard=lambda state: _discard(bench, state),
     )
+
+
+def start_of(
+    bench: Workbench, version: str, what: Visited, waivers: Mapping[str, str]
+) -> SignState:
+    """Where a signing of ``version`` begins, with everything that is known of it now."""
+    settle_unfinished(bench)
+    try:
+        visit = unsigned_part(bench, version, what)
+    except SignerError:
+        # Nothing is left to sign: what a crash after the last step saved is of no use.
+        bench.states.delete(f"sign-release.{version}")
+        raise
+    with_fresh_commit(bench, version)
+    content = content_of(bench, version)
+    return SignState(version=version, visit=visit, content=content, waivers=dict(waivers))
+
+
+def content_of(bench: Workbench, version: str) -> str:
+    """SHA-256 over all that decides what is signed: candidate, keys, profile, maintainer."""
+    parts = (
+        bench.candidate_bytes(version),
+        bench.registry_store.load().get(REGISTRY_NAME, b""),
+        msgspec.json.encode(bench.profile),
+        msgspec.json.encode(bench.info),
+    )
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 def unsigned_part(bench: Workbench, version: str, what: Visited) -> Visited:
@@ -262,7 +303,8 @@ class _PassChecks(_SignStep):
     title = "Rules"
 
     def done(self, state: SignState) -> bool:
-        return state.checks_accepted
+        # Read again in each sitting: the machine around it may be another one by then.
+        return state.signed or (state.checks_accepted and CHECKED in self._bench.session)
 
     def pages(self, state: SignState) -> Sequence[Page]:
         return (
@@ -292,6 +334,7 @@ class _PassChecks(_SignStep):
         results = self._checks(state)
         failed = failures(results)
         if not failed:
+            self._bench.session.note(CHECKED)
             return msgspec.structs.replace(state, checks_accepted=True)
         if any(not result.waivable for result in failed):
             require(results, self._bench.candidate(state.version))
@@ -307,7 +350,7 @@ class _Review(_SignStep):
     title = "Review"
 
     def done(self, state: SignState) -> bool:
-        return bool(state.reviewed)
+        return state.reviewed
 
     def pages(self, state: SignState) -> Sequence[Page]:
         return review_pages(self._bench, state, self._checks(state))
@@ -316,8 +359,7 @@ class _Review(_SignStep):
         return Proceed("reviewed", "This is everything that will be signed.")
 
     def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
-        data = self._bench.candidate_bytes(state.version)
-        return msgspec.structs.replace(state, reviewed=hashlib.sha256(data).hexdigest())
+        return msgspec.structs.replace(state, reviewed=True)
 
 
 class _TypeVersion(Step[SignState]):
@@ -405,12 +447,12 @@ class _Sign(_SignStep):
 
     def _sign(self, state: SignState, progress: Progress) -> None:
         bench = self._bench
-        data = bench.candidate_bytes(state.version)
-        if hashlib.sha256(data).hexdigest() != state.reviewed:
+        if content_of(bench, state.version) != state.content:
             raise PolicyRefused(
                 "REV-2/changed",
-                "The candidate is not the one that was reviewed: it was imported again.",
-                "Discard, and review it again.",
+                "What would be signed is not what was reviewed: candidate, keys or profile "
+                "were changed since.",
+                "Begin the signing again, and review it.",
             )
         candidate = bench.candidate(state.version)
         checks = self._checks(state)
@@ -440,12 +482,22 @@ class _Sign(_SignStep):
         bench.journal.append(SIGNED, msgspec.to_builtins(_signed_facts(visit)))
 
     def _take_back(self, visit: Visit, error: BaseException) -> None:
-        """Nothing was staged: leave no tag either, and say so in the journal."""
-        if visit.tag_oid is not None:
-            self._bench.tags.delete_tag(visit.candidate.version)
+        """Leave neither staged files nor a tag of this visit, and say so in the journal."""
+        version = visit.signing.version
         why = error.summary if isinstance(error, SignerError) else type(error).__name__
-        facts = DiscardedFacts(version=visit.signing.version, visit=visit.signing.visit, why=why)
-        self._bench.journal.append(DISCARDED, msgspec.to_builtins(facts))
+        facts = DiscardedFacts(version=version, visit=visit.signing.visit, why=why)
+        try:
+            # Staging may have happened all the same: the interrupt came, or the disk failed,
+            # right behind it. What an earlier visit signed stays.
+            signed = self._bench.history().find(version)
+            self._bench.releases.unstage(version, set(visit.files) - set(_files(signed)))
+            if visit.may_have_tagged:
+                self._bench.tags.delete_tag(version)
+            self._bench.journal.append(DISCARDED, msgspec.to_builtins(facts))
+        except SignerError:
+            # Not journalled as discarded, so the next start settles it; the first error counts.
+            if isinstance(error, SignerError):
+                error.unchanged = "What was made so far is settled when the program starts again."
 
 
 def _signing_facts(
@@ -454,11 +506,12 @@ def _signing_facts(
     manifest = manifest_of(candidate) if state.visit != "tag" else None
     commit = candidate.commit if state.visit != "manifest" else None
     registry = bench.registry()
-    waivers = "".join(f" --waive {i}={reason!r}" for i, reason in state.waivers.items())
+    waived = [check for check in checks if check.result is Result.WAIVED]
+    waivers = "".join(f" --waive {check.id}={check.reason!r}" for check in waived)
     return SigningFacts(
         version=state.version,
         visit=state.visit,
-        candidate_sha256=state.reviewed,
+        candidate_sha256=hashlib.sha256(bench.candidate_bytes(state.version)).hexdigest(),
         manifest=tuple(
             SignedFile(name=a.file.name, sha256=a.file.sha256)
             for a in candidate.artifacts
@@ -487,10 +540,26 @@ def _signed_facts(visit: Visit) -> SignedFacts:
 
 
 def _discard(bench: Workbench, state: SignState) -> None:
-    """Discarding before the signing forgets the candidate, unless a part of it is signed."""
-    if not state.signed and bench.history().find(state.version) is None:
+    """Discarding before the signing forgets what was imported; a part that is signed stays."""
+    if state.signed:
+        return
+    signed = bench.history().find(state.version)
+    if signed is None:
         bench.releases.delete_candidate(state.version)
-        bench.journal.append("release.candidate-discarded", {"version": state.version})
+    else:
+        candidate = bench.candidate(state.version)
+        left = msgspec.structs.replace(
+            candidate,
+            artifacts=candidate.artifacts if signed.manifest_sha256 else (),
+            commit=candidate.commit if signed.tag_oid else None,
+        )
+        bench.releases.save_candidate(state.version, encode_record(left))
+    facts = {"version": state.version, "visit": state.visit}
+    bench.journal.append("release.candidate-discarded", facts)
+
+
+def _files(signed: SignedRelease | None) -> Mapping[str, str]:
+    return signed.files if signed is not None else {}
 
 
 def _outcome(bench: Workbench, state: SignState) -> Outcome:

@@ -14,8 +14,19 @@ from typing import Final
 
 from pai_signer.domain.artifact import HashedFile
 from pai_signer.domain.manifest import parse_manifest
-from pai_signer.domain.minisig import check_file_in_comment, parse_signature, shown_key_id
-from pai_signer.domain.receipt import RECEIPT_NAME, TAG_RECEIPT_NAME, Receipt, parse_receipt
+from pai_signer.domain.minisig import (
+    check_file_in_comment,
+    claims_in_comment,
+    parse_signature,
+    shown_key_id,
+)
+from pai_signer.domain.receipt import (
+    RECEIPT_NAME,
+    TAG_RECEIPT_NAME,
+    Receipt,
+    parse_receipt,
+    receipt_name,
+)
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
     OPENPGP_SUFFIX,
@@ -24,7 +35,6 @@ from pai_signer.domain.registry import (
     KeyState,
     RegisteredKey,
     Registry,
-    parse_registry,
 )
 from pai_signer.domain.tag import check_tag, parse_tag
 from pai_signer.domain.tag_bundle import parse_tag_bundle
@@ -55,6 +65,24 @@ class Verified:
     artifacts_checked: tuple[str, ...] = ()
     artifacts_absent: tuple[str, ...] = ()
     tag_oid: str | None = None
+    #: Signature systems that should have signed what is here, and did not.
+    missing_systems: tuple[str, ...] = ()
+
+
+@dataclass
+class _Found:
+    """What was found so far; ``versions`` are the files that state each version."""
+
+    statements: list[Statement] = field(default_factory=list)
+    signers: dict[str, None] = field(default_factory=dict)
+    versions: dict[str, list[str]] = field(default_factory=dict)
+    missing_systems: dict[str, None] = field(default_factory=dict)
+
+    def states(self, version: str, name: str) -> None:
+        self.versions.setdefault(version, []).append(name)
+
+    def version_of(self, name: str) -> str | None:
+        return next((v for v, names in self.versions.items() if name in names), None)
 
 
 class ReleaseVerifier:
@@ -78,90 +106,116 @@ class ReleaseVerifier:
 
         ``CannotTell`` if there is nothing signed among them.
         """
-        statements: list[Statement] = []
-        signers: dict[str, None] = {}
+        found = _Found()
         manifest: dict[str, str] = {}
-        versions: dict[str, str] = {}
         if self._manifest_name in files:
             manifest = parse_manifest(files[self._manifest_name])
-            self._both_signatures(files, self._manifest_name, statements, signers)
-        receipts = self._receipts(files, statements, signers)
-        versions.update({receipt.version: name for name, receipt in receipts.items()})
-        tag_oid = self._tag(files, receipts, statements, signers, versions)
-        checked, absent = self._artifacts(manifest, artifacts, statements)
-        self._artifact_signatures(files, artifacts, receipts, statements, signers)
+            self._both_signatures(files, self._manifest_name, found)
+        receipts = self._receipts(files, found)
+        tag_oid = self._tag(files, receipts, found)
+        checked, absent = self._artifacts(manifest, artifacts, found)
+        self._artifact_signatures(files, artifacts, receipts, found)
         self._consistent(files, manifest, receipts, tag_oid)
-        if len(versions) > 1:
+        if len(found.versions) > 1:
             raise BadSignature(
                 "VER-1/two-versions",
-                f"The files are of different releases: {', '.join(sorted(versions))}.",
+                f"The files are of different releases: {', '.join(sorted(found.versions))}.",
                 "Keep one release in one folder.",
             )
-        if not signers:
+        if not found.signers:
             raise CannotTell(
                 "VER-1/nothing-signed",
                 "There is no signature here that could be checked.",
                 f"Put {self._manifest_name} and its .minisig or .asc beside the files.",
             )
+        version = next(iter(found.versions), "")
+        if manifest and not self._is_bound(receipts, found):
+            # Only the tag says a version then, and nothing ties this manifest to that tag.
+            version = ""
+            text = f"{self._manifest_name}: nothing signed here says which release it is of"
+            found.statements.append(Statement(text, proved=False))
         return Verified(
-            tuple(statements),
-            next(iter(versions), ""),
-            tuple(signers),
-            manifest,
-            checked,
-            absent,
-            tag_oid,
+            statements=tuple(found.statements),
+            version=version,
+            signed_by=tuple(found.signers),
+            manifest=manifest,
+            artifacts_checked=checked,
+            artifacts_absent=absent,
+            tag_oid=tag_oid,
+            missing_systems=tuple(found.missing_systems),
         )
+
+    def _is_bound(self, receipts: Mapping[str, Receipt], found: _Found) -> bool:
+        """Whether a signed statement says which release the manifest is of."""
+        in_receipt = any(self._manifest_name in receipt.files for receipt in receipts.values())
+        return in_receipt or found.version_of(self._manifest_name) is not None
 
     # --- the parts ------------------------------------------------------------------------
 
-    def _both_signatures(
-        self,
-        files: Mapping[str, bytes],
-        name: str,
-        statements: list[Statement],
-        signers: dict[str, None],
-    ) -> None:
+    def _both_signatures(self, files: Mapping[str, bytes], name: str, found: _Found) -> None:
         """Both detached signatures of one small file; one may be absent, none may be wrong."""
-        found = 0
         data = files[name]
-        if (signature := files.get(name + MINISIG_SUFFIX)) is not None:
-            digest = hashlib.blake2b(data).digest()
-            signers[self.minisig(name, signature, digest, statements)] = None
-            found += 1
-        else:
-            statements.append(Statement(f"{name}: no minisign signature here", proved=False))
-        if (signature := files.get(name + OPENPGP_SUFFIX)) is not None:
-            signers[self.openpgp(name, data, signature, statements)] = None
-            found += 1
-        else:
-            statements.append(Statement(f"{name}: no OpenPGP signature here", proved=False))
-        if not found:
+        minisig, openpgp = files.get(name + MINISIG_SUFFIX), files.get(name + OPENPGP_SUFFIX)
+        if minisig is None and openpgp is None:
             raise CannotTell(
                 "VER-1/unsigned",
                 f"{safe_text(name, limit=200)} has no signature beside it.",
                 f"Download {safe_text(name, limit=200)}.minisig or .asc as well.",
             )
+        if minisig is not None:
+            self._minisig(name, minisig, hashlib.blake2b(data).digest(), found)
+        else:
+            self._missing(name, "minisign", found)
+        if openpgp is not None:
+            self._openpgp(name, data, openpgp, found)
+        else:
+            self._missing(name, "OpenPGP", found)
 
-    def minisig(
-        self, name: str, signature: bytes, blake2b_512: bytes, statements: list[Statement]
-    ) -> str:
-        """One minisign signature over a digest; returns who signed."""
+    @staticmethod
+    def _missing(name: str, system: str, found: _Found) -> None:
+        found.statements.append(Statement(f"{name}: no {system} signature here", proved=False))
+        found.missing_systems[system] = None
+
+    def _minisig(self, name: str, signature: bytes, blake2b_512: bytes, found: _Found) -> None:
+        key, comment = self.minisig(name, signature, blake2b_512)
+        project, version = claims_in_comment(comment)
+        names = {self._registry.project}
+        if self._accept_rehearsal:
+            names = {f"REHEARSAL {self._registry.project}"}
+        if project is not None and project not in names:
+            raise BadSignature(
+                "SIG-2/other-project",
+                f"{safe_text(name, limit=200)} was signed for {safe_text(project, limit=100)}, "
+                f"not for {self._registry.project}.",
+                "It is no file of this project's releases. Get it again from the project.",
+            )
+        if version is not None:
+            found.states(version, name)
+        self._good(name, f"minisign {key.id} ({key.state.value})", found)
+
+    def _openpgp(self, name: str, data: bytes, signature: bytes, found: _Found) -> None:
+        key = self.openpgp(data, signature)
+        self._good(name, f"OpenPGP {key.id} ({key.state.value})", found)
+
+    @staticmethod
+    def _good(name: str, signer: str, found: _Found) -> None:
+        found.statements.append(Statement(f"{name}: {signer}"))
+        found.signers[signer] = None
+
+    def minisig(self, name: str, signature: bytes, blake2b_512: bytes) -> tuple[RegisteredKey, str]:
+        """One minisign signature over a digest; who signed, and the trusted comment."""
         key = self._trusted(shown_key_id(parse_signature(signature).key_id), Algorithm.MINISIGN)
         comment = self._verifiers.minisign.verify(signature, blake2b_512, key.public_key)
         check_file_in_comment(comment, name)
-        statements.append(Statement(f"{name}: minisign {key.id} ({key.state.value})"))
-        return f"minisign {key.id} ({key.state.value})"
+        return key, comment
 
-    def openpgp(self, name: str, data: bytes, signature: bytes, statements: list[Statement]) -> str:
+    def openpgp(self, data: bytes, signature: bytes) -> RegisteredKey:
         """One detached OpenPGP signature; returns who signed."""
         keys = self._registry.of(Algorithm.OPENPGP)
         good = self._verifiers.openpgp.verify_detached(
             data, signature, [key.public_key for key in keys], [key.id for key in keys]
         )
-        key = self._trusted(good.primary_fingerprint, Algorithm.OPENPGP)
-        statements.append(Statement(f"{name}: OpenPGP {key.id} ({key.state.value})"))
-        return f"OpenPGP {key.id} ({key.state.value})"
+        return self._trusted(good.primary_fingerprint, Algorithm.OPENPGP)
 
     def _trusted(self, key_id: str, algorithm: Algorithm) -> RegisteredKey:
         key = self._registry.find(key_id)
@@ -185,26 +239,19 @@ class ReleaseVerifier:
             )
         return key
 
-    def _receipts(
-        self,
-        files: Mapping[str, bytes],
-        statements: list[Statement],
-        signers: dict[str, None],
-    ) -> dict[str, Receipt]:
+    def _receipts(self, files: Mapping[str, bytes], found: _Found) -> dict[str, Receipt]:
         receipts = {}
         for name in RECEIPTS:
             if name in files:
-                self._both_signatures(files, name, statements, signers)
-                receipts[name] = parse_receipt(files[name])
+                self._both_signatures(files, name, found)
+                receipt = receipts[name] = parse_receipt(files[name])
+                if receipt_name(receipt.visit) != name:
+                    raise _contradicts(name, f"its visit ({receipt.visit})")
+                found.states(receipt.version, name)
         return receipts
 
     def _tag(
-        self,
-        files: Mapping[str, bytes],
-        receipts: Mapping[str, Receipt],
-        statements: list[Statement],
-        signers: dict[str, None],
-        versions: dict[str, str],
+        self, files: Mapping[str, bytes], receipts: Mapping[str, Receipt], found: _Found
     ) -> str | None:
         """The tag object inside the tag-only bundle (SIG-4)."""
         names = [name for name in files if name.endswith(BUNDLE_SUFFIX)]
@@ -220,15 +267,15 @@ class ReleaseVerifier:
         tag = parse_tag(bundle.tag_object)
         target = next((r.tag.commit for r in receipts.values() if r.tag), tag.target_oid)
         check_tag(tag, name=bundle.tag_name, target_oid=target)
-        signers[self.openpgp(f"tag {tag.name}", tag.payload, tag.signature, statements)] = None
-        versions[tag.name] = names[0]
+        self._openpgp(f"tag {tag.name}", tag.payload, tag.signature, found)
+        found.states(tag.name, names[0])
         return bundle.tag_oid
 
     def _artifacts(
         self,
         manifest: Mapping[str, str],
         artifacts: Mapping[str, HashedFile],
-        statements: list[Statement],
+        found: _Found,
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Every artifact at hand against the manifest; partial downloads are fine."""
         for name, hashed in artifacts.items():
@@ -246,9 +293,9 @@ class ReleaseVerifier:
                     "Do not use it. Download it again.",
                 )
             if manifest:
-                statements.append(Statement(f"{name}: the digest is the signed one"))
+                found.statements.append(Statement(f"{name}: the digest is the signed one"))
         absent = tuple(name for name in manifest if name not in artifacts)
-        statements.extend(
+        found.statements.extend(
             Statement(f"{name}: not in this folder, not checked", proved=False) for name in absent
         )
         return tuple(name for name in artifacts if name in manifest), absent
@@ -258,8 +305,7 @@ class ReleaseVerifier:
         files: Mapping[str, bytes],
         artifacts: Mapping[str, HashedFile],
         receipts: Mapping[str, Receipt],
-        statements: list[Statement],
-        signers: dict[str, None],
+        found: _Found,
     ) -> None:
         """A ``.minisig`` for each artifact; a signed receipt stands in for an absent file."""
         digests = {a.name: a.blake2b_512 for r in receipts.values() for a in r.artifacts}
@@ -270,10 +316,10 @@ class ReleaseVerifier:
             if name == file_name or name in covered:
                 continue
             if name not in digests:
-                statements.append(Statement(f"{file_name}: its file is not here", proved=False))
+                text = f"{file_name}: its file is not here"
+                found.statements.append(Statement(text, proved=False))
                 continue
-            digest = bytes.fromhex(digests[name])
-            signers[self.minisig(name, signature, digest, statements)] = None
+            self._minisig(name, signature, bytes.fromhex(digests[name]), found)
 
     def _consistent(
         self,
@@ -295,53 +341,6 @@ class ReleaseVerifier:
                 raise _contradicts(name, "the tag")
             if receipt.project != self._registry.project:
                 raise _contradicts(name, "the registry's project")
-
-
-def verify_registry(
-    files: Mapping[str, bytes], verifiers: Verifiers, *, accept_rehearsal: bool = False
-) -> Registry:
-    """Parse ``registry.json`` and check the signatures by its own signing keys (KEY-2).
-
-    That the folder is the right one is for whoever chose it to know; this finds
-    a registry that was changed after its keys signed it.
-    """
-    if REGISTRY_NAME not in files:
-        raise CannotTell(
-            "KEY-2/no-registry",
-            f"There is no {REGISTRY_NAME} in the keys folder.",
-            "Give the folder of published keys, such as keys/public of the project's repository.",
-        )
-    data = files[REGISTRY_NAME]
-    registry = parse_registry(data)
-    verifier = ReleaseVerifier(
-        verifiers, registry, manifest_name=REGISTRY_NAME, accept_rehearsal=accept_rehearsal
-    )
-    for algorithm, suffix in (
-        (Algorithm.MINISIGN, MINISIG_SUFFIX),
-        (Algorithm.OPENPGP, OPENPGP_SUFFIX),
-    ):
-        key = registry.signing_key(algorithm)
-        if key is None:
-            continue
-        signature = files.get(REGISTRY_NAME + suffix)
-        if signature is None:
-            raise CannotTell(
-                "KEY-2/unsigned-registry",
-                f"{REGISTRY_NAME}{suffix} is missing: the registry is not signed by {key.id}.",
-                "Get the whole keys folder again.",
-            )
-        if algorithm is Algorithm.MINISIGN:
-            digest = hashlib.blake2b(data).digest()
-            signer = verifier.minisig(REGISTRY_NAME, signature, digest, [])
-        else:
-            signer = verifier.openpgp(REGISTRY_NAME, data, signature, [])
-        if key.id not in signer:
-            raise UntrustedKey(
-                "KEY-2/registry-signer",
-                f"The registry is signed by {signer}, not by its own key {key.id}.",
-                "Get the whole keys folder again.",
-            )
-    return registry
 
 
 def _contradicts(receipt: str, what: str) -> BadSignature:

@@ -1,6 +1,6 @@
 """Verify a release folder with published keys: for everyone, no vault needed (VER-1)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,9 +11,9 @@ from pai_signer.domain.artifact import HashedFile, Record
 from pai_signer.domain.manifest import parse_manifest
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
-from pai_signer.domain.receipt import MAX_RECEIPT_BYTES
+from pai_signer.domain.receipt import MAX_RECEIPT_BYTES, text_name
 from pai_signer.domain.registry import MAX_REGISTRY_BYTES, MINISIG_SUFFIX, OPENPGP_SUFFIX
-from pai_signer.ports import Source, Sources
+from pai_signer.ports import Source, SourceListing, Sources
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -28,9 +28,10 @@ from pai_signer.workflows.verification import (
     BUNDLE_SUFFIX,
     RECEIPTS,
     ReleaseVerifier,
+    Statement,
     Verified,
-    verify_registry,
 )
+from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
 
 DEFAULT_MANIFEST: Final = "SHA256SUMS"
@@ -69,7 +70,9 @@ def verify_release(
             folder, lambda name: _is_small(name, request.manifest_name), MAX_RECEIPT_BYTES
         )
         artifacts = _read_artifacts(folder, files, request.manifest_name, progress)
-    return _outcome(verifier.verify(files, artifacts), registry.project)
+        verified = verifier.verify(files, artifacts)
+        left = _left_alone(folder.listing(), {*files, *artifacts}, verified)
+    return _outcome(verified, left, registry.project)
 
 
 class VerifyState(Record, frozen=True, kw_only=True):
@@ -173,6 +176,7 @@ def _is_small(name: str, manifest_name: str) -> bool:
         name.endswith((MINISIG_SUFFIX, OPENPGP_SUFFIX, BUNDLE_SUFFIX))
         or name == manifest_name
         or name in RECEIPTS
+        or name in map(text_name, RECEIPTS)
     )
 
 
@@ -187,7 +191,20 @@ def _read_artifacts(
     return {name: folder.read_once(name, progress) for name in wanted}
 
 
-def _outcome(verified: Verified, project: str) -> Outcome:
+def _left_alone(
+    listing: SourceListing, looked_at: Collection[str], verified: Verified
+) -> tuple[Statement, ...]:
+    """What lies in the folder and is not vouched for: nobody may take it for verified."""
+    loose = [f"{e.name}: NOT SIGNED, not checked" for e in listing.files if e.name not in looked_at]
+    refused = [
+        f"{e.shown_name}: NOT CHECKED, {e.why}"
+        for e in listing.refused
+        if e.shown_name in verified.manifest
+    ]
+    return tuple(Statement(text, proved=False) for text in (*loose, *refused))
+
+
+def _outcome(verified: Verified, left: tuple[Statement, ...], project: str) -> Outcome:
     version = verified.version or "a release"
     checked, listed = len(verified.artifacts_checked), len(verified.manifest)
     what = []
@@ -200,11 +217,13 @@ def _outcome(verified: Verified, project: str) -> Outcome:
     if verified.tag_oid:
         what.append("the tag is signed")
     signers = " and ".join(verified.signed_by)
-    verdict = f"GOOD: {project} {version}: {', '.join(what) or 'signed'}, by {signers}."
+    missing = "".join(f" A signature is missing: {name}." for name in verified.missing_systems)
+    verdict = f"GOOD: {project} {version}: {', '.join(what) or 'signed'}, by {signers}.{missing}"
+    statements = (*verified.statements, *left)
     lines = [
         Line(verdict),
         Line(),
-        *(Line(s.text, mark=Mark.OK if s.proved else Mark.WARN) for s in verified.statements),
+        *(Line(s.text, mark=Mark.OK if s.proved else Mark.WARN) for s in statements),
     ]
     data = {
         "verdict": "good",
@@ -214,6 +233,7 @@ def _outcome(verified: Verified, project: str) -> Outcome:
         "files_checked": list(verified.artifacts_checked),
         "files_absent": list(verified.artifacts_absent),
         "tag": verified.tag_oid,
-        "statements": [{"text": s.text, "proved": s.proved} for s in verified.statements],
+        "signatures_missing": list(verified.missing_systems),
+        "statements": [{"text": s.text, "proved": s.proved} for s in statements],
     }
     return Outcome((Page("Verified", tuple(lines)),), data)

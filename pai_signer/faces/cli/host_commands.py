@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pai_signer.composition import built_in_profile, make_vault
-from pai_signer.domain.journal import JournalEntry
+from pai_signer.domain.journal import GENESIS, JournalEntry
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.receipt import head_words
 from pai_signer.errors import UsageError
@@ -121,10 +121,13 @@ def journal_verify(session: CommandSession) -> None:
     """Check the whole chain; says where it breaks (exit code 4)."""
     with session.workbench() as bench:
         entries = bench.journal.entries()
-    session.print((_head_page(entries),), {"entries": len(entries), "head": entries[-1].hash})
+    head = entries[-1].hash if entries else GENESIS
+    session.print((_head_page(entries),), {"entries": len(entries), "head": head})
 
 
 def _head_page(entries: tuple[JournalEntry, ...]) -> Page:
+    if not entries:  # a crash right after the vault was made
+        return Page("The journal is whole", (Line("it has no entry yet", mark=Mark.OK),))
     head = entries[-1]
     return Page(
         "The journal is whole",

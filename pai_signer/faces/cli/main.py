@@ -5,16 +5,29 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
 from pai_signer import __version__
 from pai_signer.composition import default_vault, harden_process
-from pai_signer.errors import EXIT_BUG, EXIT_CANCELLED, EXIT_DONE, EXIT_USAGE, SignerError
+from pai_signer.domain.text import safe_text
+from pai_signer.errors import (
+    EXIT_BUG,
+    EXIT_CANCELLED,
+    EXIT_DONE,
+    EXIT_USAGE,
+    Cancelled,
+    SignerError,
+    UsageError,
+)
 from pai_signer.faces import wording
 from pai_signer.faces.cli import host_commands, key_commands, release_commands
 from pai_signer.faces.cli.rehearsal import rehearsal_folder, rehearse_headless
-from pai_signer.faces.cli.session import CommandSession, print_error
+from pai_signer.faces.cli.session import CommandSession, print_error, print_json
+
+#: The code of a bug, as ``wording.crash_text`` shows it.
+CRASH: Final = "SEC-2/crash"
 
 
 @dataclass(frozen=True)
@@ -91,15 +104,39 @@ def run(arguments: Sequence[str]) -> int | AppRequest:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show(sys.stderr)
+        print_error(_usage_error(error), json=as_json)
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("\nCancelled. Finished steps are kept; nothing else was changed.\n")
+        print_error(_interrupted(), json=as_json)
         return EXIT_CANCELLED
     except Exception as error:  # noqa: BLE001 - a bug: its values must not be printed (SEC-2)
-        sys.stderr.write(describe_bug(error))
+        text = describe_bug(error)
+        if as_json:
+            print_json({"error": {"code": CRASH, "summary": text}, "exit_code": EXIT_BUG})
+        sys.stderr.write(text)
         return EXIT_BUG
     return result if isinstance(result, int) else EXIT_DONE
+
+
+def _usage_error(error: click.ClickException) -> UsageError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context is not None else "pai-signer"
+    return UsageError(
+        "FACE-1/usage",
+        safe_text(error.format_message(), limit=500),
+        f"See: {command} --help",
+        unchanged="Nothing was done.",
+    )
+
+
+def _interrupted() -> Cancelled:
+    return Cancelled(
+        "FACE-3/interrupted",
+        "The program was interrupted.",
+        "Start the same command again when you are ready; it goes on where it stopped.",
+        unchanged="Finished steps are kept; the step that was running was taken back, or is "
+        "settled at the next start.",
+    )
 
 
 def describe_bug(error: BaseException) -> str:

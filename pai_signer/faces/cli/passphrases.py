@@ -27,10 +27,11 @@ def from_descriptors(pairs: tuple[str, ...]) -> dict[str, Secret]:
             )
         try:
             secrets[name] = _read_line(int(number))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) else "there is no such number"
             raise UsageError(
                 "SEC-2/passphrase-fd",
-                f"Descriptor {number} cannot be read: {error.strerror}.",
+                f"Descriptor {number} cannot be read: {why}.",
                 "Open it for the program, as in: --passphrase-fd minisign=3 3<FILE",
             ) from error
     return secrets

@@ -18,6 +18,7 @@ from typing import Any, Final, TextIO
 
 from pai_signer.domain.page import Line, Page
 from pai_signer.domain.progress import Progress
+from pai_signer.errors import SignerError
 from pai_signer.faces import wording
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.rows import Layout
@@ -111,6 +112,13 @@ class Prompts:
         if not said and question.default is not None:
             return question.default
         return "" if isinstance(question, Proceed) else said
+
+    def asks_again(self, error: SignerError) -> bool:
+        """Tell a person at a terminal what was wrong; a script of answers is not asked twice."""
+        if not (self._listening and sys.stdin.isatty()):
+            return False
+        self.page(wording.error_page(error))
+        return True
 
     def _read(self, prompt: str) -> str | None:
         for row in self._layout.text(prompt):

@@ -6,12 +6,13 @@ import click
 
 from pai_signer.composition import sources, verifiers
 from pai_signer.domain.page import Line, Page
-from pai_signer.domain.policy import check_waivers
+from pai_signer.domain.receipt import text_name
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.key_commands import passphrase_option
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.workflows.engine import YES, Answer, Conversation, Session
+from pai_signer.workflows.import_release import DIGEST
 from pai_signer.workflows.review_release import review_release
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.sign_release import WAIVE
@@ -45,19 +46,14 @@ def release_import(
     digests: tuple[str, ...],
 ) -> None:
     """Read artifacts once, compare their digests, inspect them, take the bundle."""
-    answers: dict[str, Answer] = {}
-    if commit is not None:
-        answers["commit"] = commit
     if second and digests:
         raise UsageError(
             "IMP-4/second", "Give --second or --digest, not both.", "Choose one second source."
         )
-    if second:
-        answers.update({"second": "folder", "second-folder": second})
-    if digests:
-        answers["second"] = "typed"
-        answers.update({f"digest.{n}": d for n, d in _pairs(digests, "--digest").items()})
-    session.run("release.import", {"directory": src or "", "version": version or ""}, answers)
+    arguments = {f"{DIGEST}{n}": d for n, d in _pairs(digests, "--digest").items()}
+    arguments |= {"directory": src or "", "version": version or ""}
+    arguments |= {"commit": commit or "", "second": second or ""}
+    session.run("release.import", arguments, {})
 
 
 @release.command("review")
@@ -86,14 +82,14 @@ def release_sign(
     descriptors: tuple[str, ...],
 ) -> None:
     """Sign what was imported and is not signed yet; verify it; stage it."""
-    waivers = _pairs(waived, "--waive")
-    check_waivers(waivers)
-    answers: dict[str, Answer] = {f"{WAIVE}{name}": why for name, why in waivers.items()}
+    arguments = {f"{WAIVE}{name}": why for name, why in _pairs(waived, "--waive").items()}
+    arguments |= {"version": version, "what": what}
+    answers: dict[str, Answer] = {}
     if confirm is not None:
         # The clock stands on the pages that --confirm says were read.
         answers.update({"confirm": confirm, "clock": YES})
     answers.update(passphrases.from_descriptors(descriptors))
-    session.run("release.sign", {"version": version, "what": what}, answers)
+    session.run("release.sign", arguments, answers)
 
 
 @release.command("export")
@@ -150,7 +146,7 @@ def release_show(session: CommandSession, version: str) -> None:
             f"Review it: pai-signer release review {name}",
             unchanged="Nothing was changed.",
         )
-    texts = {r: staged[r.replace(".json", ".txt")].decode() for r in signed.receipts}
+    texts = {r: staged[text_name(r)].decode() for r in signed.receipts}
     pages = tuple(
         Page(receipt, tuple(Line(line) for line in text.splitlines()))
         for receipt, text in texts.items()
@@ -180,7 +176,7 @@ def _pairs(options: tuple[str, ...], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in options:
         name, separator, value = text.partition("=")
-        if not separator or not name or name in pairs:
+        if not separator or not name or not value or name in pairs:
             raise UsageError(
                 "FACE-1/option",
                 f"{option} wants NAME=VALUE, each name once; got {text!r}.",
