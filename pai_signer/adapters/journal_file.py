@@ -3,7 +3,8 @@
 The chain alone cannot tell that entries were cut off its end. So
 ``journal.head`` (one line, ``NUMBER HASH``) is rewritten durably after each
 append: it may lag by the one entry that a power cut came after, and never
-leads. What neither file can show is that both were replaced together; for that,
+leads. A piece of a line behind the entry that the head notes is an append that
+never returned: nobody relies on it, and the next append writes in its place. What neither file can show is that both were replaced together; for that,
 receipts and the paper carry the head.
 """
 
@@ -53,7 +54,9 @@ class FileJournal:
     def append(self, event: str, facts: Mapping[str, Any]) -> JournalEntry:
         """Check the whole journal, then add one entry that is on disk when this returns."""
         with self._opened(fcntl.LOCK_EX) as descriptor:
-            entries, head_number = self._checked(descriptor)
+            entries, head_number, torn_bytes = self._checked(descriptor)
+            if torn_bytes:
+                durable.shorten(self._journal, torn_bytes)
             last = entries[-1] if entries else None
             if last and head_number != last.n:
                 # A power cut came between the last entry and its head: the head may only
@@ -74,7 +77,7 @@ class FileJournal:
     def entries(self) -> tuple[JournalEntry, ...]:
         """All entries, checked against each other and against the head."""
         with self._opened(fcntl.LOCK_SH) as descriptor:
-            entries, _ = self._checked(descriptor)
+            entries, _, _ = self._checked(descriptor)
         return entries
 
     @contextmanager
@@ -91,10 +94,14 @@ class FileJournal:
         finally:
             os.close(descriptor)
 
-    def _checked(self, descriptor: int) -> tuple[tuple[JournalEntry, ...], int]:
-        """The entries, and the number that the head file stands at."""
-        entries = parse_journal(_read(descriptor))
+    def _checked(self, descriptor: int) -> tuple[tuple[JournalEntry, ...], int, int]:
+        """The entries, the number that the head stands at, and the bytes of a torn append."""
+        data = _read(descriptor)
         number, digest = self._read_head()
+        torn_bytes = len(data) - (data.rfind(b"\n") + 1)
+        if data.count(b"\n") != number:  # a noted entry is cut: parsing says where
+            torn_bytes = 0
+        entries = parse_journal(data[: len(data) - torn_bytes])
         if number > len(entries):
             raise _tampered(
                 "cut",
@@ -108,7 +115,7 @@ class FileJournal:
             )
         if digest != (entries[number - 1].hash if number else GENESIS):
             raise _tampered("head", f"Entry {number} of the journal is not the one that was noted.")
-        return entries, number
+        return entries, number, torn_bytes
 
     def _read_head(self) -> tuple[int, str]:
         with durable.explained("read the journal's head", requirement="JRN-1"):

@@ -29,6 +29,8 @@ from pai_signer.errors import CannotTell, PolicyRefused, UsageError
 
 PROFILE_NAME: Final = "profile.toml"
 LOCK_NAME: Final = "vault.lock"
+#: Folders that gpg and git keep, with temporary names of their own.
+_FOREIGN: Final = {"gnupg", "repo.git"}
 #: What an interrupted ``create`` may have left.
 _UNFINISHED: Final = {PROFILE_NAME, JOURNAL_NAME, HEAD_NAME, LOCK_NAME}
 
@@ -110,7 +112,8 @@ class Vault:
     def lock(self) -> Iterator[None]:
         """Keep every other process out; ``CannotTell`` names the one that is in.
 
-        The kernel frees the lock when its holder dies, so none is ever stale.
+        The kernel frees the lock when its holder dies, so none is ever stale. What such a
+        death left under temporary names is removed, for nobody else writes here.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with durable.explained("lock the vault", requirement="JRN-1"):
@@ -127,9 +130,17 @@ class Vault:
                 ) from error
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._sweep()
             yield
         finally:
             os.close(descriptor)
+
+    def _sweep(self) -> None:
+        with durable.explained("clear the vault's temporary files", requirement="SEC-2"):
+            for folder, inner, _ in os.walk(self.path):
+                inner[:] = [name for name in inner if name not in _FOREIGN]
+                with durable.held_directory(Path(folder)) as held:
+                    durable.sweep(held)
 
 
 def _check_private(path: Path) -> None:

@@ -148,6 +148,34 @@ def test_the_head_may_lag_by_one_entry_and_catches_up_before_the_next(
     assert (vault / "journal.head").read_text().startswith("4 ")
 
 
+@pytest.mark.parametrize("kept_bytes", [1, 60, -1])
+def test_a_torn_append_is_written_over_by_the_next(
+    journal: FileJournal, vault: Path, kept_bytes: int
+) -> None:
+    """A kill or power cut within one long write: the line is there in part, the head is not."""
+    journal.append("vault.created", {})
+    before = journal.entries()
+    file, head = vault / "journal.jsonl", (vault / "journal.head").read_bytes()
+    whole = file.read_bytes()
+    journal.append("release.signing", {"text": "x" * 10_000})
+    line = file.read_bytes()[len(whole) :]
+    file.write_bytes(whole + line[:kept_bytes])
+    (vault / "journal.head").write_bytes(head)
+    assert journal.entries() == before
+    entry = journal.append("next", {})
+    assert journal.entries() == (*before, entry)
+    assert file.read_bytes().startswith(whole)
+
+
+def test_a_piece_of_a_line_that_the_head_notes_is_no_torn_append(
+    journal: FileJournal, vault: Path
+) -> None:
+    journal.append("vault.created", {})
+    file = vault / "journal.jsonl"
+    file.write_bytes(file.read_bytes()[:-1])
+    refuse(journal, "JRN-2/chain")
+
+
 def test_a_head_two_entries_behind_is_not_a_power_cut(journal: FileJournal, vault: Path) -> None:
     journal.append("import", {})
     old = (vault / "journal.head").read_bytes()

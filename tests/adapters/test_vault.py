@@ -219,6 +219,23 @@ def test_a_second_process_is_told_who_holds_the_vault(vault: Vault) -> None:
         pass
 
 
+def test_what_a_killed_process_left_under_temporary_names_is_gone_at_the_next_start(
+    vault: Vault,
+) -> None:
+    FileReleases(vault.path).stage("v1.0.0", {"SHA256SUMS": b"signed"})
+    left = ".pai-signer-0123456789ab.tmp"
+    inner = vault.path / "releases" / "v1.0.0"
+    (vault.path / left).write_bytes(b"half")
+    (inner / left).mkdir()
+    (inner / left / "SHA256SUMS").write_bytes(b"half")
+    foreign = vault.path / "keys" / "gnupg" / left
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"gpg's own")
+    with vault.lock():
+        assert list(vault.path.rglob(left)) == [foreign]
+        assert FileReleases(vault.path).staged("v1.0.0") == {"SHA256SUMS": b"signed"}
+
+
 def test_the_lock_is_not_left_to_children(vault: Vault) -> None:
     with vault.lock():
         child = subprocess.Popen(["sleep", "30"], close_fds=False)
