@@ -4,7 +4,9 @@ The chain alone cannot tell that entries were cut off its end. So
 ``journal.head`` (one line, ``NUMBER HASH``) is rewritten durably after each
 append: it may lag by the one entry that a power cut came after, and never
 leads. A piece of a line behind the entry that the head notes is an append that
-never returned: nobody relies on it, and the next append writes in its place. What neither file can show is that both were replaced together; for that,
+never returned: nobody relies on it, and the next append writes in its place.
+
+What neither file can show is that both were replaced together; for that,
 receipts and the paper carry the head.
 """
 
