@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import pycdlib
-
 from pai_signer.adapters.git_command import Git
 from pai_signer.domain.profile import Profile
 from pai_signer.errors import MediumError
@@ -56,6 +54,8 @@ def publish(folder: Path, exported: Path) -> Path:
 
 def _practice_image(architecture: str) -> bytes:
     """A bootable-looking ISO 9660 image with an EFI entry, of some 60 kB."""
+    import pycdlib  # noqa: PLC0415 - only a new rehearsal needs it, and every start would load it
+
     loader = f"practice boot loader for {architecture}\n".encode().ljust(2048, b"\0")
     efi_name = _EFI_NAMES.get(architecture, "BOOT.EFI")
     iso = pycdlib.PyCdlib()
