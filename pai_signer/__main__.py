@@ -6,7 +6,8 @@ for the app.
 
 import sys
 
-from pai_signer.faces.cli.main import AppRequest, run
+from pai_signer.faces.cli.app_request import AppRequest
+from pai_signer.faces.cli.main import run
 
 
 def main() -> None:

@@ -114,9 +114,15 @@ def test_adapters_reach_no_workflow_and_no_face() -> None:
 
 
 def test_the_command_line_starts_without_the_app() -> None:
-    loaded = load("pai_signer.faces.cli.main")
+    loaded = load(*modules_of("faces/cli"))
     assert within(loaded, "click")
     assert not within(loaded, "textual", "rich", "pai_signer.faces.tui")
+
+
+def test_help_loads_nothing_of_the_program_but_its_table_of_commands() -> None:
+    loaded = load("pai_signer.faces.cli.main")
+    assert within(loaded, "click")
+    assert not within(loaded, "pai_signer.composition", "pai_signer.workflows", "msgspec")
 
 
 def test_the_app_starts_without_the_command_line() -> None:
@@ -131,15 +137,15 @@ def test_the_composition_knows_no_face() -> None:
     assert not within(loaded, "pai_signer.faces", "textual", "click")
 
 
-@pytest.mark.parametrize("face", ["pai_signer.faces.cli.main", "pai_signer.faces.tui.run"])
+@pytest.mark.parametrize("face", ["faces/cli", "faces/tui"])
 def test_no_face_loads_a_network_client(face: str) -> None:
     """SEC-1. The plain ``socket`` module does come in: python-gnupg and asyncio import it."""
-    assert not within(load(face), *NETWORK_CLIENTS)
+    assert not within(load(*modules_of(face)), *NETWORK_CLIENTS)
 
 
 def test_the_command_line_loads_no_tls_and_no_event_loop() -> None:
     """Asyncio, and ``ssl`` with it, belongs to Textual alone."""
-    assert not within(load("pai_signer.faces.cli.main"), "ssl", "asyncio")
+    assert not within(load(*modules_of("faces/cli")), "ssl", "asyncio")
 
 
 # --- clock and environment only under adapters -------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pai_signer.composition import open_workbench
+from pai_signer.composition import default_vault, harden_process, open_workbench
 from pai_signer.domain.page import Page
 from pai_signer.errors import EXIT_DONE, SignerError
 from pai_signer.faces import wording
@@ -65,6 +65,12 @@ class CommandSession:
                 self.prompts.page(page)
         elif data is not None:
             print_json({**data, "exit_code": EXIT_DONE})
+
+
+def begin_session(vault: Path | None, as_json: bool) -> CommandSession:
+    """Close the process to others (SEC-2) before anything is read; then the session."""
+    harden_process()
+    return CommandSession(vault or default_vault(), as_json)
 
 
 def print_json(data: Mapping[str, Any]) -> None:
