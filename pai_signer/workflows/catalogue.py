@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pai_signer.domain.history import Visited
-from pai_signer.errors import UsageError
+from pai_signer.errors import SignerError, UsageError
 from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_keys, import_key
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
@@ -124,6 +124,11 @@ def entry(entry_id: str) -> Entry:
 
 def begin(bench: Workbench, entry_id: str, arguments: Arguments) -> Conversation[Any]:
     """Start the conversation of an entry, or resume the saved one of the same piece of work."""
-    workflow = entry(entry_id).build(bench, arguments)
+    try:
+        workflow = entry(entry_id).build(bench, arguments)
+    except SignerError as error:
+        if error.unchanged is None:
+            error.unchanged = "Nothing was begun: what is in the vault is as it was."
+        raise
     origin = Origin(entry_id, dict(arguments))
     return Conversation(workflow, bench.states, bench.session, origin)
