@@ -4,7 +4,7 @@ PYTHON ?= python3
 # More for pytest, as in: make test PYTEST_FLAGS="-n 2 -x"
 PYTEST_FLAGS ?=
 
-.PHONY: rehearse test lint bench vm-test lock clean
+.PHONY: rehearse test lint bench fault-test vm-test lock clean
 .DELETE_ON_ERROR:
 
 # The app needs a terminal; where there is none, the same job runs by itself.
@@ -24,6 +24,11 @@ lint: .venv/stamp
 # Measured ratios against stock tools, and time to first paint.
 bench: .venv/stamp
 	.venv/bin/python -m tests.bench
+
+# kill -9 and I/O errors at every system call that matters (a sample stands in `make test`),
+# and a full pass over 8.5 GB.
+fault-test: .venv/stamp
+	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py -s $(PYTEST_FLAGS)
 
 # FAT32, real USB storage and power cuts, in a virtual machine.
 vm-test: .venv/stamp

@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -128,12 +128,15 @@ class Vault:
                     f"Another pai-signer (process {holder or 'unknown'}) is using this vault.",
                     "Finish or close it, then try again.",
                 ) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            with durable.explained("lock the vault", requirement="JRN-1"):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             self._sweep()
             yield
         finally:
-            os.close(descriptor)
+            # Nothing in it has to last: what close(2) may report would hide the work's own end.
+            with suppress(OSError):
+                os.close(descriptor)
 
     def _sweep(self) -> None:
         with durable.explained("clear the vault's temporary files", requirement="SEC-2"):

@@ -1,0 +1,105 @@
+"""Faults at chosen system calls, by strace(1): count the calls of an unharmed run, then strike.
+
+Only the program's main thread is traced, which is the one that writes files. Its
+n-th call of a kind is the same one in every run, so a recorded call can be struck.
+What other programs it starts (gpg, git) run on, as they would after a kill -9.
+"""
+
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests import workstation
+
+#: Calls that change something on a disk, or end a change.
+CHANGING: Final = (
+    "openat",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "fsync",
+    "syncfs",
+    "fchmod",
+    "fchmodat",
+    "mkdirat",
+    "mkdir",
+    "renameat",
+    "renameat2",
+    "unlinkat",
+    "rmdir",
+    "close",
+)
+#: The n-th call has to be the same one in every run.
+STEADY: Final = {"PYTHONHASHSEED": "0"}
+_CALL: Final = re.compile(r"(\w+)\(")
+
+
+@dataclass(frozen=True)
+class Call:
+    """The ``nth`` call of ``name`` by the main thread, from 1, and how strace shows it."""
+
+    name: str
+    nth: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.nth}: {self.text[:160]}"
+
+
+def record(command: Sequence[str], *places: Path) -> list[Call]:
+    """The calls of an unharmed run that change something below one of ``places``, in order."""
+    with tempfile.NamedTemporaryFile() as log:
+        tracing = ("strace", "-qqq", "-y", "-e", "signal=none", "-o", log.name)
+        traced = [*tracing, "-e", f"trace={','.join(CHANGING)}", *command]
+        done = workstation.run(traced, environment=STEADY)
+        assert done.returncode == 0, done.stderr
+        lines = Path(log.name).read_text(errors="replace").splitlines()
+    calls, counts, written = [], Counter[str](), set[str]()
+    for line in lines:
+        if (match := _CALL.match(line)) is None:
+            continue
+        counts[match[1]] += 1
+        if any(str(place) in line for place in places) and _changes(line, written):
+            calls.append(Call(match[1], counts[match[1]], line))
+    return calls
+
+
+def _changes(line: str, written: set[str]) -> bool:
+    """Not an opening for reading, nor the closing of what was opened so."""
+    descriptor = re.search(r"\((\d+)<", line)
+    if line.startswith("openat("):
+        opened = line.rpartition("= ")[2].partition("<")[0]
+        if "O_WRONLY" in line or "O_RDWR" in line:
+            written.add(opened)
+            return True
+        written.discard(opened)
+        return False
+    if line.startswith("close("):
+        was_written = descriptor is not None and descriptor[1] in written
+        written.discard(descriptor[1] if descriptor else "")
+        return was_written
+    return True
+
+
+def strike(
+    command: Sequence[str], call: Call, fault: str, how_long: str = "once"
+) -> subprocess.CompletedProcess[str]:
+    """Run with ``fault`` (``signal=KILL``, ``error=EIO``) at ``call``, or ``from then on``."""
+    when = f"{call.nth}+" if how_long == "from then on" else str(call.nth)
+    inject = f"inject={call.name}:{fault}:when={when}"
+    tracing = ("strace", "-qqq", "-e", "signal=none", "-o", "/dev/null")
+    traced = [*tracing, "-e", f"trace={call.name}", "-e", inject, *command]
+    return workstation.run(traced, environment=STEADY)
+
+
+def spread(calls: Sequence[Call], count: int) -> list[Call]:
+    """``count`` of ``calls``, from the first to the last in even steps."""
+    if count >= len(calls):
+        return list(calls)
+    step = (len(calls) - 1) / (count - 1)
+    return [calls[round(index * step)] for index in range(count)]
