@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from pai_signer.domain.artifact import Commit, Finding, HashedFile
 from pai_signer.domain.host import HostFacts
 from pai_signer.domain.journal import JournalEntry
+from pai_signer.domain.openpgp_signatures import RevocationReason
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 
@@ -339,3 +340,59 @@ class RegistryStore(Protocol):
 
     def save(self, files: Mapping[str, bytes]) -> None:
         """Replace all of them together; earlier states are kept aside."""
+
+
+# --- the later life of an OpenPGP key (KEY-4, KEY-5) --------------------------------------
+
+
+@dataclass(frozen=True)
+class OpenPgpRevocation:
+    """A revocation of a whole key: why, in which words, when (UTC), and what carries it.
+
+    ``block`` is the armored revocation alone; ``certificate`` the armored public
+    certificate with the revocation in it.
+    """
+
+    reason: RevocationReason
+    text: str
+    created_at: datetime
+    block: bytes
+    certificate: str
+
+
+class OpenPgpLife(Protocol):
+    """What happens to an OpenPGP key of the vault after its birth."""
+
+    def extend(self, fingerprint: str, until: date, passphrase: Secret) -> OpenPgpKeyInfo:
+        """Let primary and signing subkeys expire on ``until``; all of them or none (KEY-4).
+
+        The certificate in the answer is the vault's own export: publish it merged
+        with every earlier one (``merged_certificate``).
+        """
+
+    def merged_certificate(self, certificates: Sequence[str]) -> str:
+        """One armored certificate with every signature of all exports of one key (KEY-4)."""
+
+    def make_revocation(
+        self, fingerprint: str, reason: RevocationReason, text: str, passphrase: Secret
+    ) -> OpenPgpRevocation:
+        """Make a revocation dated now; the key itself stays as it is (KEY-1, KEY-5).
+
+        A *superseded* revocation counts from its date on: strict verifiers reject
+        what was signed later. Made at birth it is for a key whose secret is lost;
+        for a rotation make a fresh one.
+        """
+
+    def check_revocation(self, fingerprint: str, block: bytes) -> OpenPgpRevocation:
+        """What this revocation would do to this key; nothing is changed."""
+
+    def apply_revocation(self, fingerprint: str, block: bytes) -> OpenPgpRevocation:
+        """Revoke the key in the vault; twice is once. There is no way back (KEY-5)."""
+
+    def cross_certify(
+        self, certifier_fingerprint: str, certifier_passphrase: Secret, subject_fingerprint: str
+    ) -> str:
+        """The certificate of the subject, its user IDs certified by the certifier (KEY-4)."""
+
+    def prove_primary(self, fingerprint: str, passphrase: Secret) -> None:
+        """Use the primary secret key without leaving a trace in the vault (CUS-2)."""

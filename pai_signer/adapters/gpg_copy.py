@@ -1,0 +1,73 @@
+"""Work on a key in a copy of the vault's home, in memory, and bring the result back (KEY-4).
+
+gpg changes a key in several steps. In a copy a failure half-way is of no
+consequence: the vault takes the finished certificate in a single import, or
+nothing at all.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from pai_signer.adapters import durable
+from pai_signer.adapters import gpg_commands as commands
+from pai_signer.adapters.gpg_home import GpgHome, throwaway_home
+from pai_signer.domain.openpgp import ListedCertificate, parse_key_listing
+from pai_signer.domain.openpgp_signatures import ListedPart, parse_signature_listing
+from pai_signer.domain.openpgp_status import parse_status
+from pai_signer.errors import CannotTell, FormatError
+
+_KEY_FOLDER: Final = "private-keys-v1.d"
+
+
+@contextmanager
+def working_copy(home: GpgHome, *fingerprints: str) -> Iterator[GpgHome]:
+    """A home in memory with these keys of ``home``; their secrets are copied as encrypted."""
+    with throwaway_home(for_secrets=True) as copy:
+        folder = copy.path / _KEY_FOLDER
+        folder.mkdir(mode=0o700)
+        with durable.explained("read the vault's secret keys", requirement="KEY-4"):
+            for file in (home.path / _KEY_FOLDER).glob("*.key"):
+                (folder / file.name).write_bytes(file.read_bytes())
+        for fingerprint in fingerprints:
+            import_certificate(copy, fingerprint, commands.public_certificate(home, fingerprint))
+        yield copy
+
+
+def import_certificate(home: GpgHome, fingerprint: str, certificate: str) -> None:
+    """Import one public certificate, of exactly this key."""
+    finished = home.run(["--import"], stdin=certificate.encode("ascii"))
+    imported = {
+        line.arguments[1]
+        for line in parse_status(finished.status)
+        if line.keyword == "IMPORT_OK" and len(line.arguments) > 1
+    }
+    if imported != {fingerprint}:
+        commands.check_finished(finished, "import the certificate")
+        raise FormatError(
+            "KEY-4/certificate",
+            f"gpg does not find the OpenPGP key {fingerprint} in its certificate.",
+            "Use the certificate as gpg exported it.",
+        )
+    commands.check_finished(finished, "import the certificate")
+
+
+def listed_public(home: GpgHome, fingerprint: str) -> ListedCertificate:
+    """The public key with this primary fingerprint; ``CannotTell`` if it is not there."""
+    finished = home.run(["--with-colons", "--list-keys"])
+    commands.check_finished(finished, "list keys")
+    for certificate in parse_key_listing(finished.stdout):
+        if certificate.primary.fingerprint == fingerprint:
+            return certificate
+    raise CannotTell(
+        "KEY-4/no-key",
+        "This OpenPGP key is not in the vault.",
+        "Check the fingerprint.",
+    )
+
+
+def listed_signatures(home: GpgHome, fingerprint: str) -> tuple[ListedPart, ...]:
+    """The parts of the key and the signatures on them, as gpg checked them."""
+    finished = home.run(["--with-colons", "--check-sigs", fingerprint])
+    commands.check_finished(finished, "check the key's signatures")
+    return parse_signature_listing(finished.stdout)
