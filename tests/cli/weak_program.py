@@ -1,0 +1,43 @@
+"""``pai-signer`` with weak passphrase hashing, for vaults of ``tests.workflows.bench``.
+
+Run as a script: nothing else differs from the installed program. A first argument
+``--fault MODULE:FUNCTION`` makes that function fail with a bug, whose text and
+local variables hold a canary.
+"""
+
+import functools
+import importlib
+import sys
+from typing import NoReturn
+
+from pai_signer.__main__ import main
+from pai_signer.composition import open_workbench
+from pai_signer.faces.cli import session
+
+from tests.keys import WEAK_SCRYPT_LIMITS
+
+CANARY = "canary-in-a-local-variable"
+
+
+def _plant(place: str) -> None:
+    module_name, _, path = place.partition(":")
+    owner: object = importlib.import_module(module_name)
+    *outer, name = path.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+
+    def broken(*arguments: object, **options: object) -> NoReturn:
+        local = CANARY
+        raise ZeroDivisionError(f"{local} {arguments} {options}")
+
+    setattr(owner, name, broken)
+
+
+if __name__ == "__main__":
+    session.open_workbench = functools.partial(  # type: ignore[assignment]
+        open_workbench, limits=WEAK_SCRYPT_LIMITS
+    )
+    if sys.argv[1:2] == ["--fault"]:
+        _plant(sys.argv[2])
+        del sys.argv[1:3]
+    main()
