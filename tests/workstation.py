@@ -56,6 +56,10 @@ class Workstation:
         secrets = ("--passphrase-fd", "minisign=3", "--passphrase-fd", "gpg=4")
         return self.command("release", "sign", VERSION, "--confirm", VERSION, *waived, *secrets)
 
+    def import_from(self, source: Path) -> list[str]:
+        """``release import``."""
+        return self.command("release", "import", source, "--version", VERSION)
+
     def export(self, destination: Path) -> list[str]:
         """``release export``."""
         return self.command("release", "export", VERSION, destination)
@@ -68,27 +72,38 @@ class Workstation:
 def run(
     command: Sequence[str], *, timeout_s: float = 120, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it with the weak passphrase waiting on descriptors 3 and 4."""
-    with passphrase_descriptors() as shell:
-        return subprocess.run(
+    """Run it to its end with the weak passphrase waiting on descriptors 3 and 4."""
+    with started(command, environment=environment) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+@contextmanager
+def started(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Start it, for what has to happen meanwhile; killed if it still runs at the end."""
+    with tempfile.NamedTemporaryFile() as secret:
+        secret.write(WEAK_PASSPHRASE + b"\n")
+        secret.flush()
+        shell = ("sh", "-c", f'exec 3<{secret.name} 4<{secret.name}; exec "$@"', "sh")
+        with subprocess.Popen(
             [*shell, *command],
             cwd=TOP,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-
-
-@contextmanager
-def passphrase_descriptors() -> Iterator[list[str]]:
-    """What stands before a command so that it finds the weak passphrase on 3 and 4."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(WEAK_PASSPHRASE + b"\n")
-        file.flush()
-        yield ["sh", "-c", f'exec 3<{file.name} 4<{file.name}; exec "$@"', "sh"]
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 class _Silent:
