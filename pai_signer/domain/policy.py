@@ -108,16 +108,12 @@ def _digests_vouched_for(facts: PolicyFacts) -> _Verdict:
 
 def _images_are_sound(facts: PolicyFacts) -> _Verdict:
     """IMP-5: no image is cut off, has data appended, or is no image at all."""
-    worst = FindingLevel.NOTE
-    odd: list[str] = []
-    for artifact in facts.candidate.artifacts:
-        for finding in artifact.findings:
-            if finding.level is FindingLevel.BAD:
-                return _failed(f"{artifact.file.name}: {finding.text}", waivable=True)
-            if finding.level is FindingLevel.ODD:
-                worst = FindingLevel.ODD
-                odd.append(f"{artifact.file.name}: {finding.text}")
-    if worst is FindingLevel.ODD:
+    found = [(a.file.name, finding) for a in facts.candidate.artifacts for finding in a.findings]
+    bad = [f"{name}: {f.text}" for name, f in found if f.level is FindingLevel.BAD]
+    if bad:
+        return _failed("; ".join(bad), waivable=True)
+    odd = [f"{name}: {f.text}" for name, f in found if f.level is FindingLevel.ODD]
+    if odd:
         return _Verdict(Result.WARNED, "; ".join(odd))
     return _passed("nothing odd was found in the images")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pai_signer.domain.journal import parse_journal
-
+from pai_signer.domain.minisig import STOCK_LIMITS, parse_secret_key_header
 from tests.cli.program import STOCK, Ended, Program
 from tests.repository import Repository, make_repository
 
@@ -122,7 +122,7 @@ def home(job: Job, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=False)
 
 
-# --- the session --------------------------------------------------------------------------------
+# --- the session ------------------------------------------------------------------------
 
 
 def test_offline_only_custody_needs_a_waiver(job: Job) -> None:
@@ -192,15 +192,13 @@ def test_the_vault_is_private_and_the_journal_whole(job: Job) -> None:
 
 
 def test_keys_have_stock_strength(job: Job) -> None:
-    from pai_signer.domain.minisig import STOCK_LIMITS, parse_secret_key_header
-
     (key,) = (job.vault / "keys" / "minisign").iterdir()
     header = parse_secret_key_header(key.read_bytes())
     assert header.is_encrypted
     assert header.limits == STOCK_LIMITS
 
 
-# --- stock tools judge ----------------------------------------------------------------------------
+# --- stock tools judge ------------------------------------------------------------------
 
 
 def test_sha256sum_accepts_the_manifest(download: Path) -> None:
@@ -218,8 +216,9 @@ def test_minisign_accepts_each_signature(job: Job, download: Path, name: str) ->
 def test_gpg_gpgv_and_sqv_accept(job: Job, download: Path, home: Path, name: str) -> None:
     (certificate,) = job.keys.glob("gpg-*.asc")
     fingerprint = certificate.stem.removeprefix("gpg-")
-    said = stock("gpg", "--status-fd", "1", "--verify", f"{name}.asc", name, cwd=download,
-                 home=home)
+    said = stock(
+        "gpg", "--status-fd", "1", "--verify", f"{name}.asc", name, cwd=download, home=home
+    )
     assert "[GNUPG:] GOODSIG" in said
     assert fingerprint in next(x for x in said.splitlines() if "VALIDSIG" in x)
     ring = home / "ring.gpg"
@@ -298,7 +297,7 @@ def test_the_commands_of_upload_md_run_as_they_are(
     ]
 
 
-# --- the second export -----------------------------------------------------------------------------
+# --- the second export ------------------------------------------------------------------
 
 
 def test_an_export_onto_itself_keeps_every_file(job: Job) -> None:

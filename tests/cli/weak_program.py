@@ -13,7 +13,6 @@ from typing import NoReturn
 from pai_signer.__main__ import main
 from pai_signer.composition import open_workbench
 from pai_signer.faces.cli import session
-
 from tests.keys import WEAK_SCRYPT_LIMITS
 
 CANARY = "canary-in-a-local-variable"
@@ -34,9 +33,8 @@ def _plant(place: str) -> None:
 
 
 if __name__ == "__main__":
-    session.open_workbench = functools.partial(  # type: ignore[assignment]
-        open_workbench, limits=WEAK_SCRYPT_LIMITS
-    )
+    weak = functools.partial(open_workbench, limits=WEAK_SCRYPT_LIMITS)
+    vars(session)["open_workbench"] = weak
     if sys.argv[1:2] == ["--fault"]:
         _plant(sys.argv[2])
         del sys.argv[1:3]
