@@ -66,8 +66,10 @@ class MediumDestinations:
                 raise
             try:
                 return release.write(progress)
-            except BaseException:
+            except BaseException as error:
                 release.take_back()
+                if _turned_read_only(error):
+                    raise durable.medium_error(OSError(errno.EIO, ""), "go on writing") from error
                 raise
 
 
@@ -246,6 +248,18 @@ class _Release:
             raise durable.medium_error(error, f"open the folder '{path}'") from error
         self.stack.callback(os.close, descriptor)
         self.held[path] = descriptor
+
+
+def _turned_read_only(error: BaseException) -> bool:
+    """Whether a medium that could be written at first refuses now: ext4 and FAT do that.
+
+    They answer the first failing write by closing the filesystem to more (ext4(5),
+    mount(8): errors=remount-ro), so the medium failed; nobody moved a switch.
+    """
+    cause = error.__cause__
+    return (
+        isinstance(error, MediumError) and isinstance(cause, OSError) and cause.errno == errno.EROFS
+    )
 
 
 def _check_names(folder: str, files: Mapping[str, bytes]) -> None:
