@@ -44,6 +44,9 @@ class LinuxHost:
     def __init__(self, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> None:
         self._proc = proc
         self._sys = sys
+        # Versions of tools by file, size and time of change: the app asks for the facts every
+        # few seconds, and starting four programs each time would be felt on a slow laptop.
+        self._versions: dict[tuple[str, int, int, int], str] = {}
 
     def facts(self) -> HostFacts:
         """Read everything afresh."""
@@ -55,11 +58,29 @@ class LinuxHost:
             swap_unencrypted=_or_none(self._swap_unencrypted),
             memory_available_bytes=_or_none(self._memory_available_bytes),
             entropy_ready=_or_none(_entropy_ready),
-            tools=tuple(_tool(name, option) for name, option in _TOOLS.items()),
+            tools=tuple(self._tool(name, option) for name, option in _TOOLS.items()),
             terminal=safe_text(os.environ.get("TERM", ""), limit=80),
             terminal_columns=columns,
             terminal_rows=rows,
         )
+
+    # --- tools ------------------------------------------------------------------------
+
+    def _tool(self, name: str, option: str | None) -> Tool:
+        """Looked up afresh, but asked for its version only where its file is another one."""
+        try:
+            path = find_tool(name)
+            stat = path.stat()
+        except (ToolError, OSError):
+            return Tool(name=name, path=None, version="", install_line=install_line(name))
+        file = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        version = self._versions.get(file, "")
+        if option is not None and not version:
+            try:
+                version = self._versions[file] = _version(name, option)
+            except ToolError as error:  # not kept: asked again the next time
+                version = error.summary
+        return Tool(name=name, path=str(path), version=version, install_line=install_line(name))
 
     # --- swap -------------------------------------------------------------------------
 
@@ -148,19 +169,9 @@ def _entropy_ready() -> bool:
         return False
 
 
-def _tool(name: str, option: str | None) -> Tool:
-    try:
-        path = str(find_tool(name))
-    except ToolError:
-        return Tool(name=name, path=None, version="", install_line=install_line(name))
-    version = ""
-    if option is not None:
-        try:
-            shown = run(name, [option], timeout_s=_TOOL_TIMEOUT_S, limit_bytes=1 << 16)
-            version = safe_text(shown.stdout.decode("utf-8", "replace").partition("\n")[0])
-        except ToolError as error:
-            version = error.summary
-    return Tool(name=name, path=path, version=version, install_line=install_line(name))
+def _version(name: str, option: str) -> str:
+    shown = run(name, [option], timeout_s=_TOOL_TIMEOUT_S, limit_bytes=1 << 16)
+    return safe_text(shown.stdout.decode("utf-8", "replace").partition("\n")[0])
 
 
 def _terminal_size() -> tuple[int, int]:

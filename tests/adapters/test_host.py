@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pai_signer.adapters import host as host_module
 from pai_signer.adapters import network
 from pai_signer.adapters.host import LinuxHost
 from pai_signer.domain.host import HostFacts
@@ -347,9 +346,30 @@ def test_tools_tell_path_and_version_or_how_to_install(monkeypatch: pytest.Monke
     assert tools["gpg"].version.startswith("gpg (GnuPG) 2.")
     assert tools["gpg"].install_line == "sudo apt-get install gpg gpg-agent"
     monkeypatch.setattr("pai_signer.adapters.process.TOOL_PATH", "/nonexistent")
-    tool = host_module._tool("git", "--version")
+    tool = LinuxHost()._tool("git", "--version")
     assert (tool.path, tool.version) == (None, "")
     assert tool.install_line == "sudo apt-get install git"
+
+
+def test_a_tool_is_asked_for_its_version_again_only_when_its_file_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The title row asks for the facts every few seconds."""
+    monkeypatch.setattr("pai_signer.adapters.process.TOOL_PATH", str(tmp_path))
+    git, asked = tmp_path / "git", tmp_path / "asked"
+
+    def install(version: str) -> None:
+        git.write_text(f"#!/bin/sh\necho x >> {asked}\necho {version}\n")
+        git.chmod(0o755)
+
+    install("git version 2.1")
+    host = LinuxHost()
+    assert [host._tool("git", "--version").version for _ in range(3)] == ["git version 2.1"] * 3
+    assert asked.read_text() == "x\n"
+    install("git version 2.22")
+    assert host._tool("git", "--version").version == "git version 2.22"
+    git.unlink()
+    assert host._tool("git", "--version").path is None
 
 
 def test_the_generator_is_ready_or_not_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
