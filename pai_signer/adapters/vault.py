@@ -30,7 +30,8 @@ from pai_signer.errors import CannotTell, PolicyRefused, UsageError
 PROFILE_NAME: Final = "profile.toml"
 LOCK_NAME: Final = "vault.lock"
 #: Folders that gpg and git keep, with temporary names of their own.
-_FOREIGN: Final = {"gnupg", "repo.git"}
+_MIRROR: Final = "repo.git"
+_FOREIGN: Final = {"gnupg", _MIRROR}
 #: What an interrupted ``create`` may have left.
 _UNFINISHED: Final = {PROFILE_NAME, JOURNAL_NAME, HEAD_NAME, LOCK_NAME}
 
@@ -144,6 +145,11 @@ class Vault:
                 inner[:] = [name for name in inner if name not in _FOREIGN]
                 with durable.held_directory(Path(folder)) as held:
                     durable.sweep(held)
+            # A git that died holding a lock would refuse that tag for ever; no ref's name can
+            # end in .lock (git-check-ref-format(1)).
+            mirror = self.path / _MIRROR
+            for lock in (*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")):
+                lock.unlink(missing_ok=True)
 
 
 def _check_private(path: Path) -> None:

@@ -236,6 +236,18 @@ def test_what_a_killed_process_left_under_temporary_names_is_gone_at_the_next_st
         assert FileReleases(vault.path).staged("v1.0.0") == {"SHA256SUMS": b"signed"}
 
 
+def test_locks_of_a_git_that_died_do_not_stand_in_the_way(vault: Vault) -> None:
+    tags = vault.path / "repo.git" / "refs" / "tags"
+    tags.mkdir(parents=True)
+    locks = [tags / "v1.0.0.lock", vault.path / "repo.git" / "packed-refs.lock"]
+    kept = tags / "v0.9.0"
+    for path in (*locks, kept):
+        path.touch()
+    with vault.lock():
+        assert not any(lock.exists() for lock in locks)
+        assert kept.exists()
+
+
 def test_the_lock_is_not_left_to_children(vault: Vault) -> None:
     with vault.lock():
         child = subprocess.Popen(["sleep", "30"], close_fds=False)

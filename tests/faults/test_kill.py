@@ -145,6 +145,16 @@ def survive_in_export(call: Call, base: Path) -> str:
     return "completed" if standing else "written anew"
 
 
+def test_a_git_that_died_with_the_program_does_not_lock_the_tag(tmp_path: Path) -> None:
+    """A power cut ends git too, and leaves the lock that it held on the tag."""
+    here = workstation.workstation("imported", tmp_path)
+    lock = here.vault / "repo.git" / "refs" / "tags" / f"{VERSION}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    ends(here.sign())
+    assert (here.vault / "releases" / VERSION / "staging" / f"{VERSION}.bundle").exists()
+
+
 @pytest.mark.parametrize("job", ["sign", "export"])
 def test_a_kill_leaves_nothing_half_done(job: str, tmp_path: Path) -> None:
     survive, started = _JOBS[job], monotonic()
