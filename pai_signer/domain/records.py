@@ -27,7 +27,8 @@ def decode_record(data: bytes, kind: type[R], name: str, *, limit_bytes: int = 1
         record = msgspec.json.decode(data, type=kind)
         if encode_record(record) != data:
             raise msgspec.ValidationError("it is not in the form that this program writes")
-    except (msgspec.MsgspecError, RecursionError) as error:
+    # msgspec checks the text of field names only in passing: a broken one is a ValueError.
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise FormatError(
             f"FORMAT/{name}",
             f"{name} cannot be read: {safe_text(str(error), limit=300)}.",

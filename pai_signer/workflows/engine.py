@@ -367,7 +367,7 @@ class Conversation(Generic[S]):
                 return False  # it was over: asked for again, it is done again
             self._state = state
             self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise FormatError(
                 "FACE-3/state",
                 f"The saved state of {self.workflow.title!r} cannot be read: "
@@ -423,6 +423,6 @@ def unfinished_work(store: StateStore) -> tuple[Unfinished, ...]:
         data = store.load(name)
         try:
             found.append(msgspec.json.decode(data or b"", type=Unfinished))
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             found.append(Unfinished(Origin(), name, "", name, "unreadable"))
     return tuple(found)
