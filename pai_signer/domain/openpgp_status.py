@@ -77,6 +77,7 @@ class KeyExpired(UntrustedKey):
                 "Look for the key's renewed certificate; without it, do not trust this.",
             )
         self.signed_by = signed_by
+        self.made_in_time = made_in_time
 
 
 def parse_status(data: bytes) -> tuple[StatusLine, ...]:

@@ -16,6 +16,7 @@ from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
 from pai_signer.workflows.import_release import DIGEST, import_release
 from pai_signer.workflows.publish_keys import publish_keys
+from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
 from pai_signer.workflows.sign_release import WAIVE, sign_release
 from pai_signer.workflows.verify_release import verify_folder
 from pai_signer.workflows.workbench import Workbench
@@ -77,6 +78,17 @@ CATALOGUE: Final = (
         "Export to a medium",
         "release export",
         lambda bench, a: export_release(bench, a["version"], a.get("directory", "")),
+    ),
+    Entry(
+        "release.show",
+        "Receipts of a release",
+        "release show",
+        lambda bench, a: show_release(bench, a.get("version", "")),
+    ),
+    Entry("release.list", "All releases", "release list", lambda bench, _: list_releases(bench)),
+    Entry("key.list", "The keys", "key list", lambda bench, _: show_keys(bench)),
+    Entry(
+        "key.show", "One key in full", "key show", lambda bench, a: show_key(bench, a.get("id", ""))
     ),
     Entry("key.generate", "Generate keys", "key generate", _build_generate),
     Entry(

@@ -20,6 +20,7 @@ from pai_signer.domain.minisig import (
     parse_signature,
     shown_key_id,
 )
+from pai_signer.domain.openpgp_status import KeyExpired
 from pai_signer.domain.receipt import (
     RECEIPT_NAME,
     TAG_RECEIPT_NAME,
@@ -194,8 +195,9 @@ class ReleaseVerifier:
         self._good(name, f"minisign {key.id} ({key.state.value})", found)
 
     def _openpgp(self, name: str, data: bytes, signature: bytes, found: _Found) -> None:
-        key = self.openpgp(data, signature)
-        self._good(name, f"OpenPGP {key.id} ({key.state.value})", found)
+        key, has_expired = self.openpgp(data, signature)
+        since = ", expired since" if has_expired else ""
+        self._good(name, f"OpenPGP {key.id} ({key.state.value}{since})", found)
 
     @staticmethod
     def _good(name: str, signer: str, found: _Found) -> None:
@@ -209,13 +211,21 @@ class ReleaseVerifier:
         check_file_in_comment(comment, name)
         return key, comment
 
-    def openpgp(self, data: bytes, signature: bytes) -> RegisteredKey:
-        """One detached OpenPGP signature; returns who signed."""
+    def openpgp(self, data: bytes, signature: bytes) -> tuple[RegisteredKey, bool]:
+        """One detached OpenPGP signature; who signed, and whether that key has expired since."""
         keys = self._registry.of(Algorithm.OPENPGP)
-        good = self._verifiers.openpgp.verify_detached(
-            data, signature, [key.public_key for key in keys], [key.id for key in keys]
-        )
-        return self._trusted(good.primary_fingerprint, Algorithm.OPENPGP)
+        try:
+            good = self._verifiers.openpgp.verify_detached(
+                data, signature, [key.public_key for key in keys], [key.id for key in keys]
+            )
+            signer, has_expired = good.primary_fingerprint, False
+        except KeyExpired as expired:
+            # An old release stays good when its key has expired since; a signature that was
+            # made after the expiry does not.
+            if not expired.made_in_time:
+                raise
+            signer, has_expired = expired.signed_by.primary_fingerprint, True
+        return self._trusted(signer, Algorithm.OPENPGP), has_expired
 
     def _trusted(self, key_id: str, algorithm: Algorithm) -> RegisteredKey:
         key = self._registry.find(key_id)

@@ -56,7 +56,7 @@ def verify_registry(
             digest = hashlib.blake2b(data).digest()
             signer, _ = verifier.minisig(REGISTRY_NAME, signature, digest)
         else:
-            signer = verifier.openpgp(data, signature)
+            signer, _ = verifier.openpgp(data, signature)
         if signer.id != key.id:
             raise UntrustedKey(
                 "KEY-2/registry-signer",

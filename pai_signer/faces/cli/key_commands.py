@@ -2,9 +2,6 @@
 
 import click
 
-from pai_signer.domain.openpgp import grouped_fingerprint
-from pai_signer.domain.page import Line, Mark, Page
-from pai_signer.domain.registry import Algorithm, RegisteredKey
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.session import CommandSession
@@ -61,14 +58,7 @@ def key_import(
 @click.pass_obj
 def key_list(session: CommandSession) -> None:
     """List every key of the registry."""
-    with session.workbench() as bench:
-        registry = bench.registry()
-    lines = tuple(
-        Line(f"{k.id} {k.state.value}", label=k.algorithm.value, mark=Mark.NONE)
-        for k in registry.keys
-    )
-    page = Page(f"Registry, serial {registry.serial}", lines or (Line("no key yet"),))
-    session.print((page,), {"serial": registry.serial, "keys": [_facts(k) for k in registry.keys]})
+    session.run("key.list", {}, {})
 
 
 @key.command("show")
@@ -76,18 +66,7 @@ def key_list(session: CommandSession) -> None:
 @click.pass_obj
 def key_show(session: CommandSession, key_id: str) -> None:
     """Show one key: its public part, state and dates."""
-    with session.workbench() as bench:
-        found = bench.registry().find(key_id)
-    openpgp = found.algorithm is Algorithm.OPENPGP
-    lines = [
-        Line(grouped_fingerprint(found.id) if openpgp else found.id, label="ID"),
-        Line(found.state.value, label="state"),
-        Line(found.user_id, label="name"),
-        Line(f"{found.created_at:%Y-%m-%d}", label="since"),
-        Line(f"{found.expires_at:%Y-%m-%d}" if found.expires_at else "never", label="expires"),
-        *(Line(line) for line in found.public_key.splitlines()),
-    ]
-    session.print((Page(f"{found.algorithm.value} key", tuple(lines)),), _facts(found))
+    session.run("key.show", {"id": key_id}, {})
 
 
 @key.command("publish")
@@ -96,15 +75,3 @@ def key_show(session: CommandSession, key_id: str) -> None:
 def key_publish(session: CommandSession, directory: str | None) -> None:
     """Write the registry's published form, such as keys/public, into DIR."""
     session.run("key.publish", {"directory": directory or ""}, {})
-
-
-def _facts(found: RegisteredKey) -> dict[str, str | None]:
-    return {
-        "algorithm": found.algorithm.value,
-        "id": found.id,
-        "state": found.state.value,
-        "user_id": found.user_id,
-        "created_at": found.created_at.isoformat(),
-        "expires_at": found.expires_at.isoformat() if found.expires_at else None,
-        "public_key": found.public_key,
-    }

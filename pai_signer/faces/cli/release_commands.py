@@ -5,8 +5,6 @@ from pathlib import Path
 import click
 
 from pai_signer.composition import sources, verifiers
-from pai_signer.domain.page import Line, Page
-from pai_signer.domain.receipt import text_name
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.key_commands import passphrase_option
@@ -105,29 +103,7 @@ def release_export(session: CommandSession, version: str, dest: str | None) -> N
 @click.pass_obj
 def release_list(session: CommandSession) -> None:
     """List what is imported and what is signed."""
-    with session.workbench() as bench:
-        history = bench.history()
-        versions = sorted({*bench.releases.versions(), *(r.version for r in history.releases)})
-    rows = []
-    for version in versions:
-        signed = history.find(version)
-        rows.append(
-            {
-                "version": version,
-                "manifest": bool(signed and signed.manifest_sha256),
-                "tag": bool(signed and signed.tag_oid),
-                "exported": bool(signed and signed.exported),
-            }
-        )
-    lines = tuple(
-        Line(
-            ", ".join(part for part in ("manifest", "tag", "exported") if row[part])
-            or "imported, not signed",
-            label=str(row["version"]),
-        )
-        for row in rows
-    )
-    session.print((Page("Releases", lines or (Line("none yet"),)),), {"releases": rows})
+    session.run("release.list", {}, {})
 
 
 @release.command("show")
@@ -135,31 +111,7 @@ def release_list(session: CommandSession) -> None:
 @click.pass_obj
 def release_show(session: CommandSession, version: str) -> None:
     """Show the receipts of a release."""
-    with session.workbench() as bench:
-        name = bench.release_name(version)
-        signed = bench.history().find(name)
-        staged = bench.releases.staged(name)
-    if signed is None:
-        raise UsageError(
-            "EXP-3/no-receipt",
-            f"Nothing of {name} is signed.",
-            f"Review it: pai-signer release review {name}",
-            unchanged="Nothing was changed.",
-        )
-    texts = {r: staged[text_name(r)].decode() for r in signed.receipts}
-    pages = tuple(
-        Page(receipt, tuple(Line(line) for line in text.splitlines()))
-        for receipt, text in texts.items()
-    )
-    data = {
-        "version": name,
-        "manifest": {f.name: f.sha256 for f in signed.manifest},
-        "commit": signed.commit,
-        "tag": signed.tag_oid,
-        "receipts": list(signed.receipts),
-        "files": signed.files,
-    }
-    session.print(pages, data)
+    session.run("release.show", {"version": version}, {})
 
 
 @click.command()

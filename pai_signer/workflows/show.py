@@ -1,0 +1,204 @@
+"""What can be looked at: keys and releases; these workflows only have an outcome (FACE-1)."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from pai_signer.domain.artifact import Record
+from pai_signer.domain.openpgp import grouped_fingerprint
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.receipt import text_name
+from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey
+from pai_signer.errors import UsageError
+from pai_signer.workflows.engine import (
+    Answer,
+    Choice,
+    Option,
+    Outcome,
+    Question,
+    Step,
+    Workflow,
+)
+from pai_signer.workflows.workbench import Workbench
+
+_STATE_MARKS = {
+    KeyState.ACTIVE: Mark.OK,
+    KeyState.RETIRED: Mark.NONE,
+    KeyState.COMPROMISED: Mark.FAIL,
+    KeyState.REHEARSAL: Mark.WARN,
+}
+
+
+class ShowState(Record, frozen=True, kw_only=True):
+    """Which one is looked at, where there is a choice."""
+
+    chosen: str = ""
+
+
+def _showing(
+    name: str, title: str, look: Callable[[str], Outcome], *choosing: "_Choose", chosen: str = ""
+) -> Workflow[ShowState]:
+    return Workflow(
+        name=name,
+        key=chosen,
+        title=title,
+        start=ShowState(chosen=chosen),
+        steps=choosing,
+        outcome=lambda state: look(state.chosen),
+    )
+
+
+class _Choose(Step[ShowState]):
+    """Pick one, where none was named."""
+
+    id = "choose"
+    title = "Choose"
+    unchanged = "Nothing was changed."
+
+    def __init__(self, prompt: str, options: Callable[[], Iterable[Option]]) -> None:
+        self._prompt = prompt
+        self._options = options
+
+    def done(self, state: ShowState) -> bool:
+        return bool(state.chosen)
+
+    def question(self, state: ShowState) -> Question:
+        return Choice("choose", self._prompt, options=tuple(self._options()))
+
+    def act(self, state: ShowState, answer: Answer, progress: Progress) -> ShowState:
+        return msgspec.structs.replace(state, chosen=str(answer))
+
+
+# --- keys -------------------------------------------------------------------------------
+
+
+def show_keys(bench: Workbench) -> Workflow[ShowState]:
+    """Every key of the registry; nothing can be changed here."""
+    return _showing("show-keys", "Keys", lambda _chosen: _keys(bench))
+
+
+def _keys(bench: Workbench) -> Outcome:
+    registry = bench.registry()
+    lines: list[Line] = []
+    for key in registry.keys:
+        until = f", until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
+        text = f"{key.state.value}, since {key.created_at:%Y-%m-%d}{until}"
+        lines += [Line(text, label=key.algorithm.value, mark=_STATE_MARKS[key.state])]
+        lines += [Line(_shown_id(key))]
+    page = Page(f"The registry, serial {registry.serial}", tuple(lines) or (Line("no key yet"),))
+    data = {"serial": registry.serial, "keys": [_key_facts(key) for key in registry.keys]}
+    return Outcome((page,), data)
+
+
+def show_key(bench: Workbench, key_id: str = "") -> Workflow[ShowState]:
+    """One key in full; asks which if it is not given."""
+
+    def options() -> Iterator[Option]:
+        for key in bench.registry().keys:
+            yield Option(key.id, f"{key.algorithm.value} {key.id} {key.state.value}")
+
+    choose = _Choose("Which key?", options)
+    return _showing("show-key", "Key", lambda chosen: _key(bench, chosen), choose, chosen=key_id)
+
+
+def _key(bench: Workbench, key_id: str) -> Outcome:
+    key = bench.registry().find(key_id)
+    lines = (
+        Line(_shown_id(key), label="ID"),
+        Line(key.state.value, label="state", mark=_STATE_MARKS[key.state]),
+        Line(key.user_id or "none", label="name"),
+        Line(f"{key.created_at:%Y-%m-%d}", label="since"),
+        Line(f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never", label="expires"),
+        *(Line(line) for line in key.public_key.splitlines()),
+    )
+    return Outcome((Page(f"{key.algorithm.value} key", lines),), _key_facts(key))
+
+
+def _shown_id(key: RegisteredKey) -> str:
+    return grouped_fingerprint(key.id) if key.algorithm is Algorithm.OPENPGP else key.id
+
+
+def _key_facts(key: RegisteredKey) -> dict[str, str | None]:
+    return {
+        "algorithm": key.algorithm.value,
+        "id": key.id,
+        "state": key.state.value,
+        "user_id": key.user_id,
+        "created_at": key.created_at.isoformat(),
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "public_key": key.public_key,
+    }
+
+
+# --- releases ---------------------------------------------------------------------------
+
+
+def list_releases(bench: Workbench) -> Workflow[ShowState]:
+    """Every version that was imported or signed."""
+    return _showing("list-releases", "Releases", lambda _chosen: _releases(bench))
+
+
+def _releases(bench: Workbench) -> Outcome:
+    history = bench.history()
+    versions = {*bench.releases.versions(), *(r.version for r in history.releases)}
+    rows = []
+    for version in sorted(versions, key=bench.profile.version_of):
+        signed = history.find(version)
+        rows.append(
+            {
+                "version": version,
+                "manifest": bool(signed and signed.manifest_sha256),
+                "tag": bool(signed and signed.tag_oid),
+                "exported": bool(signed and signed.exported),
+            }
+        )
+    lines = tuple(
+        Line(
+            ", ".join(part for part in ("manifest", "tag", "exported") if row[part])
+            or "imported, not signed",
+            label=str(row["version"]),
+        )
+        for row in rows
+    )
+    return Outcome((Page("Releases", lines or (Line("none yet"),)),), {"releases": rows})
+
+
+def show_release(bench: Workbench, version: str = "") -> Workflow[ShowState]:
+    """The receipts of a release, as they were signed; asks which if it is not given."""
+
+    def options() -> Iterator[Option]:
+        for release in reversed(bench.history().releases):
+            yield Option(release.version, f"{release.version}, signed {release.first_signed_at}")
+
+    choose = _Choose("Whose receipts?", options)
+    name = bench.release_name(version) if version else ""
+    return _showing(
+        "show-release", "Receipts", lambda chosen: _release(bench, chosen), choose, chosen=name
+    )
+
+
+def _release(bench: Workbench, version: str) -> Outcome:
+    signed = bench.history().find(version)
+    if signed is None:
+        raise UsageError(
+            "EXP-3/no-receipt",
+            f"Nothing of {version} is signed.",
+            f"Review it: pai-signer release review {version}",
+            unchanged="Nothing was changed.",
+        )
+    staged = bench.releases.staged(version)
+    texts = {receipt: staged[text_name(receipt)].decode() for receipt in signed.receipts}
+    pages = tuple(
+        Page(receipt, tuple(Line(line) for line in text.splitlines()))
+        for receipt, text in texts.items()
+    )
+    data = {
+        "version": version,
+        "manifest": {file.name: file.sha256 for file in signed.manifest},
+        "commit": signed.commit,
+        "tag": signed.tag_oid,
+        "receipts": list(signed.receipts),
+        "files": signed.files,
+    }
+    return Outcome(pages, data)
