@@ -89,7 +89,8 @@ def test_a_visit_that_never_ended_is_unfinished_and_not_signed() -> None:
 
 def test_a_discarded_visit_is_neither() -> None:
     history = read_history(entries([signing("v1.0.0", "all"), discarded("v1.0.0", "all")]))
-    assert history.releases == history.unfinished == ()
+    assert history.releases == ()
+    assert history.unfinished == ()
 
 
 def test_an_unfinished_second_visit_leaves_the_first_as_it_was() -> None:

@@ -172,7 +172,7 @@ WLAN: Final = Interface("wlan0", is_up=True, is_wireless=True)
 EXPIRED: Final = key(OPENPGP, expires_at=NOW)
 OVERDUE: Final = key(MINISIGN, created_at=NOW - timedelta(days=730 + 90))
 
-FINAL: Final = {  # nothing waives these
+FINAL: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # nothing waives these
     "a digest that differs": (
         "IMP-4",
         {"candidate": candidate(artifact(expected=(WRONG,)), artifact("arm64"))},
@@ -237,7 +237,7 @@ FINAL: Final = {  # nothing waives these
     ),
 }
 
-WAIVABLE: Final = {
+WAIVABLE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "no expected digest": (
         "IMP-4",
         {"candidate": candidate(artifact(expected=()), artifact("arm64"))},

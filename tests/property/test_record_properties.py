@@ -93,8 +93,7 @@ def test_no_profile_breaks_its_parser(position: int, length: int, inserted: byte
     changed = toml[:start] + inserted + toml[start + length :]
     try:
         profile = parse_profile(changed)
-    except FormatError as error:
-        assert error.summary.isprintable()
+    except FormatError:
         return
     version = parse_version("1.2.3")
     assert profile.version_of(profile.tag_of(version)) == version
@@ -107,9 +106,10 @@ def test_no_profile_breaks_its_parser(position: int, length: int, inserted: byte
 @given(st.text(max_size=80))
 def test_no_text_breaks_the_version_parser(text: str) -> None:
     try:
-        assert str(parse_version(text)) == text
-    except UsageError as error:
-        assert error.summary.isprintable()
+        version = parse_version(text)
+    except UsageError:
+        return
+    assert str(version) == text
 
 
 IDENTIFIER: Final = st.one_of(
