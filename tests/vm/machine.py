@@ -221,7 +221,7 @@ class Machine:
 @contextlib.contextmanager
 def boot(script: str, stick: Path, job: Path, *, read_only: bool = False) -> Iterator[Machine]:
     """Boot with ``stick`` plugged in and run ``script`` (bash); ``job`` appears at ``JOB``."""
-    (job / "script").write_text(f"set -eu\n{script}")
+    (job / "script").write_text(f"set -eu\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{script}")
     kernel_image = next((kernel() / "boot").glob("vmlinuz-*"))
     with tempfile.TemporaryDirectory(prefix="pai-vm-") as scratch:
         monitor = Path(scratch, "monitor")

@@ -148,7 +148,7 @@ def test_a_write_protected_stick_is_told_and_stays_as_it_is(stick: Path, job: Pa
 FLAKEY: Final = """
     table="0 $(blockdev --getsz /dev/sda) flakey /dev/sda 0 0 1 1 {feature}"
     dmsetup create liar --noudevsync --noudevrules --table "$table"
-    mount -t vfat -o noatime /dev/mapper/liar /mnt/stick
+    mount -t vfat -o noatime /dev/dm-0 /mnt/stick
 """
 
 
