@@ -16,7 +16,7 @@ import msgspec
 from pai_signer.domain.artifact import Record
 from pai_signer.domain.minisig import parse_public_key
 from pai_signer.domain.records import decode_record
-from pai_signer.domain.text import safe_text
+from pai_signer.domain.text import is_safe, safe_text
 from pai_signer.errors import FormatError, PolicyRefused, UntrustedKey
 
 FORMAT: Final = 1
@@ -27,6 +27,11 @@ OPENPGP_SUFFIX: Final = ".asc"
 
 _MINISIGN_ID: Final = re.compile(r"[0-9A-F]{1,16}", re.ASCII)
 _OPENPGP_ID: Final = re.compile(r"[0-9A-F]{40}", re.ASCII)
+_RELEASE: Final = re.compile(r"[0-9A-Za-z._+-]{1,80}", re.ASCII)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+#: User IDs of rehearsal keys begin with it, so that the key itself says what it is.
+REHEARSAL_MARK: Final = "REHEARSAL"
 
 
 class Algorithm(enum.Enum):
@@ -50,7 +55,7 @@ class RegisteredKey(Record, frozen=True, kw_only=True):
 
     ``id`` is the full OpenPGP fingerprint in upper hex, or minisign's key ID as
     stock minisign shows it. ``public_key`` is the armored certificate, or the
-    base64 line: it grants trust, the ID only names.
+    base64 line: it grants trust, the ID only names. ``expires_at`` is the primary's.
     """
 
     algorithm: Algorithm
@@ -62,12 +67,40 @@ class RegisteredKey(Record, frozen=True, kw_only=True):
     user_id: str = ""
     supersedes: str | None = None
     superseded_by: str | None = None
+    #: Why it came into ``state``, and when, if that was not at birth.
     reason: str = ""
+    state_since: datetime | None = None
+    #: Of a compromised key: the last moment at which it is known to have been ours alone.
+    do_not_trust_after: datetime | None = None
+    first_release: str | None = None
+    last_release: str | None = None
+    #: The state that a rehearsal key plays once it is no longer the active one. It never
+    #: leaves ``REHEARSAL`` itself: a rotated practice key must not pass for a retired real one.
+    rehearsed_state: KeyState | None = None
+
+    @property
+    def life(self) -> KeyState:
+        """Active, retired or compromised, be it in earnest or in a rehearsal."""
+        if self.state is KeyState.REHEARSAL:
+            return self.rehearsed_state or KeyState.ACTIVE
+        return self.state
 
     @property
     def can_sign(self) -> bool:
         """Whether new signatures may be made with it."""
-        return self.state in (KeyState.ACTIVE, KeyState.REHEARSAL)
+        return self.life is KeyState.ACTIVE
+
+
+class UnsignedRelease(Record, frozen=True, kw_only=True):
+    """A release of which no signature was ever expected, as PAI v0.1.0.
+
+    ``manifest_sha256`` pins its published checksums: without it anybody could pass off
+    other files under that version, since nothing about them is signed.
+    """
+
+    version: str
+    reason: str
+    manifest_sha256: str | None = None
 
 
 class Registry(Record, frozen=True, kw_only=True):
@@ -78,6 +111,7 @@ class Registry(Record, frozen=True, kw_only=True):
     serial: int
     changed_at: datetime
     keys: tuple[RegisteredKey, ...] = ()
+    unsigned_releases: tuple[UnsignedRelease, ...] = ()
 
     def of(self, algorithm: Algorithm) -> tuple[RegisteredKey, ...]:
         """The keys of one system, oldest first."""
@@ -86,6 +120,10 @@ class Registry(Record, frozen=True, kw_only=True):
     def signing_key(self, algorithm: Algorithm) -> RegisteredKey | None:
         """The one key that signs now, if there is one."""
         return next((key for key in self.of(algorithm) if key.can_sign), None)
+
+    def unsigned_release(self, version: str) -> UnsignedRelease | None:
+        """What is known of a release that was never signed; None where signatures are due."""
+        return next((r for r in self.unsigned_releases if r.version == version), None)
 
     def find(self, key_id: str) -> RegisteredKey:
         """The key with exactly this ID; ``UntrustedKey`` if none is registered."""
@@ -147,9 +185,68 @@ def check_registry(registry: Registry) -> None:
         times = (key.created_at, key.expires_at or key.created_at)
         if any(time.tzinfo is None for time in times):
             raise _bad(f"a date of {key.id} has no time zone")
+        for why in _story_faults(key):
+            raise _bad(f"{key.id} {why}")
+    _check_succession(registry)
+    _check_unsigned_releases(registry)
+
+
+def _story_faults(key: RegisteredKey) -> list[str]:
+    """What in a key's own fields contradicts its state."""
+    is_rehearsal = key.state is KeyState.REHEARSAL
+    times = (key.state_since, key.do_not_trust_after)
+    releases = (key.first_release, key.last_release)
+    rules = {
+        "plays a state that it cannot play": key.rehearsed_state is None
+        or (is_rehearsal and key.rehearsed_state in (KeyState.RETIRED, KeyState.COMPROMISED)),
+        "is a rehearsal key that stands as a real one": is_rehearsal
+        or not key.user_id.startswith(REHEARSAL_MARK),
+        "has a successor and is still active": key.superseded_by is None or not key.can_sign,
+        "is not compromised and has a last day of trust": key.do_not_trust_after is None
+        or key.life is KeyState.COMPROMISED,
+        "has a date with no time zone": all(t is None or t.tzinfo is not None for t in times),
+        "has only one end of its releases": (None in releases) == (releases == (None, None)),
+        "names a release that is none": all(r is None or _RELEASE.fullmatch(r) for r in releases),
+        "has a text with unprintable characters": is_safe(key.reason) and is_safe(key.user_id),
+    }
+    return [why for why, holds in rules.items() if not holds]
+
+
+def _check_succession(registry: Registry) -> None:
+    """Each link stands at both of its ends, within one system, and none leads in a circle."""
+    by_id = {key.id: key for key in registry.keys}
+    for key in registry.keys:
         for link in (key.supersedes, key.superseded_by):
-            if link is not None and (link not in ids or link == key.id):
+            if link is not None and (link not in by_id or link == key.id):
                 raise _bad(f"{key.id} is linked to a key that is not in it")
+        if key.superseded_by and by_id[key.superseded_by].supersedes != key.id:
+            raise _bad(f"{key.superseded_by} does not say that it supersedes {key.id}")
+        if key.supersedes and by_id[key.supersedes].superseded_by != key.id:
+            raise _bad(f"{key.supersedes} does not say that {key.id} supersedes it")
+        if key.supersedes and by_id[key.supersedes].algorithm is not key.algorithm:
+            raise _bad(f"{key.id} supersedes a key of another system")
+    # Links are whole and one to one now: whoever no first key leads to stands in a circle.
+    following = [key.id for key in registry.keys if key.supersedes is None]
+    reached = 0
+    while following:
+        reached += len(following)
+        following = [link for i in following if (link := by_id[i].superseded_by) is not None]
+    if reached != len(by_id):
+        raise _bad("keys supersede each other in a circle")
+
+
+def _check_unsigned_releases(registry: Registry) -> None:
+    versions = [release.version for release in registry.unsigned_releases]
+    if len(set(versions)) != len(versions):
+        raise _bad("a release without signatures stands in it twice")
+    for release in registry.unsigned_releases:
+        digest = release.manifest_sha256
+        if (
+            not _RELEASE.fullmatch(release.version)
+            or not (release.reason.strip() and is_safe(release.reason))
+            or (digest is not None and not _SHA256.fullmatch(digest))
+        ):
+            raise _bad("a release without signatures is not described as it should be")
 
 
 def published_files(registry_files: dict[str, bytes]) -> dict[str, bytes]:
