@@ -1,0 +1,97 @@
+"""The published form of the registry only ever grows (KEY-2)."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pai_signer.composition import verifiers
+from pai_signer.domain.records import encode_record
+from pai_signer.errors import MediumError, PolicyRefused, SignerError, UsageError
+from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.workbench import Workbench
+from tests.workflows.bench import events, run, secrets
+
+
+def publish(bench: Workbench, to: Path) -> list[str]:
+    return list(run(bench, "key.publish", directory=str(to)).data["files"])
+
+
+def test_without_a_key_there_is_nothing_to_publish(empty: Workbench, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        publish(empty, tmp_path)
+    assert error.value.code == "KEY-2/no-keys"
+
+
+def test_what_is_published_verifies(keyed: Workbench, tmp_path: Path) -> None:
+    folder = tmp_path / "public"
+    folder.mkdir()
+    names = publish(keyed, folder)
+    assert {"registry.json", "registry.json.asc", "registry.json.minisig", "minisign.pub"} < set(
+        names
+    )
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(files) == set(names)
+    assert verify_registry(files, verifiers()) == keyed.registry()
+    assert events(keyed)[-1] == "key.published"
+    assert b"SECRET" not in b"".join(files.values())
+
+
+def test_publishing_again_changes_nothing(keyed: Workbench, tmp_path: Path) -> None:
+    publish(keyed, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")}
+    publish(keyed, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")} == before
+
+
+def test_a_successor_takes_the_place_of_what_was_published(
+    empty: Workbench, tmp_path: Path
+) -> None:
+    run(empty, "key.generate", secrets(), only="minisign")
+    publish(empty, tmp_path)
+    run(empty, "key.generate", secrets(), only="gpg")
+    publish(empty, tmp_path)
+    assert (tmp_path / "registry.json").read_bytes() == encode_record(empty.registry())
+
+
+@pytest.mark.parametrize("how", ["lost key", "newer", "other project"])
+def test_what_is_no_earlier_state_is_never_overwritten(
+    keyed: Workbench, tmp_path: Path, how: str
+) -> None:
+    registry = keyed.registry()
+    other = {
+        "lost key": msgspec.structs.replace(
+            registry,
+            keys=tuple(
+                msgspec.structs.replace(key, id="E" * 40) if len(key.id) == 40 else key
+                for key in registry.keys
+            ),
+        ),
+        "newer": msgspec.structs.replace(registry, serial=registry.serial + 1),
+        "other project": msgspec.structs.replace(registry, project="OTHER"),
+    }[how]
+    path = tmp_path / "registry.json"
+    path.write_bytes(encode_record(other))
+    with pytest.raises(PolicyRefused) as error:
+        publish(keyed, tmp_path)
+    assert error.value.code == "KEY-2/not-a-successor"
+    assert path.read_bytes() == encode_record(other)
+    assert not (tmp_path / "minisign.pub").exists()
+
+
+def test_a_registry_that_was_changed_in_the_vault_is_not_published(
+    keyed: Workbench, tmp_path: Path
+) -> None:
+    newest = max((tmp_path / "vault" / "keys" / "registry").iterdir(), key=lambda p: p.name)
+    path = newest / "registry.json"
+    path.write_bytes(path.read_bytes().replace(b'"reason": ""', b'"reason": "x"'))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(SignerError) as error:
+        publish(keyed, tmp_path / "out")
+    assert error.value.exit_code == 4
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_cannot_be_told(keyed: Workbench, tmp_path: Path) -> None:
+    with pytest.raises(MediumError):
+        publish(keyed, tmp_path / "nowhere")
