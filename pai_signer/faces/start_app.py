@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pai_signer.composition import (
     built_in_profile,
@@ -16,7 +16,7 @@ from pai_signer.composition import (
     prepare_rehearsal,
 )
 from pai_signer.domain.page import Line, Mark, Page
-from pai_signer.errors import EXIT_USAGE, SignerError
+from pai_signer.errors import EXIT_USAGE, SignerError, UsageError
 from pai_signer.faces import wording
 from pai_signer.faces.desk import Action, Desk, HomeView, JournalLine, StatusBar
 from pai_signer.faces.rows import Layout
@@ -28,6 +28,9 @@ from pai_signer.workflows.engine import Conversation, Session
 from pai_signer.workflows.overview import host_page
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.workbench import Workbench
+
+#: The code of the error that opening a vault raises where there is none.
+NO_VAULT: Final = "SEC-2/no-vault"
 
 
 def start_app(vault: Path, rehearsal: Path | None) -> int:
@@ -45,7 +48,14 @@ def start_app(vault: Path, rehearsal: Path | None) -> int:
 
 
 def _open_vault(vault: Path) -> Desk:
-    return FirstDesk(vault) if not vault.exists() else _open(open_workbench(vault))
+    try:
+        return _open(open_workbench(vault))
+    except UsageError as error:
+        if error.code != NO_VAULT:
+            raise
+        # Nothing there, an empty folder, or what an interrupted attempt left: one can be made.
+        # Whatever else is there, the making of it refuses in its own words.
+        return FirstDesk(vault)
 
 
 def _open_rehearsal(folder: Path) -> Desk:
@@ -64,6 +74,7 @@ class FirstDesk:
 
     def __init__(self, vault: Path) -> None:
         self._vault = vault
+        self._host = host()
         self._made: WorkstationDesk | None = None
 
     @property
@@ -103,11 +114,11 @@ class FirstDesk:
 
     def checks(self) -> tuple[Page, ...]:
         """The host's checks need no vault."""
-        return self._made.checks() if self._made else (host_page(host().facts()),)
+        return self._made.checks() if self._made else (host_page(self._host.facts()),)
 
     def status(self) -> StatusBar:
         """Air gap and clock."""
-        return status_bar(host().facts(), clock().now())
+        return status_bar(self._host.facts(), clock().now())
 
     def media(self) -> tuple[Medium, ...]:
         """Not looked for before there is a vault."""

@@ -16,6 +16,7 @@ MIN_COLUMNS: Final = 80
 MIN_ROWS: Final = 24
 REHEARSAL: Final = "REHEARSAL"
 NO_WAY_BACK: Final = "After this step there is no way back."
+MORE_ABOVE: Final = "PgUp shows the rows above."
 HOME: Final = "Home"
 ONE_MOMENT: Final = "One moment…"
 BAR_CELLS: Final = 24
@@ -90,6 +91,17 @@ def rows_note(first: int, last: int, count: int) -> str:
 def page_note(number: int, count: int) -> str:
     """``page 2 of 6``; nothing where there is only one."""
     return f"page {number} of {count}" if count > 1 else ""
+
+
+def half_typed(number: int) -> str:
+    """Where a typed digit may be a number already, or the start of one."""
+    return f"{number}: Enter picks this line, or type the next digit."
+
+
+def working(elapsed_s: float, *, can_cancel: bool) -> str:
+    """That work goes on, since when, and whether it can be stopped (FACE-3)."""
+    end = "." if can_cancel else ": this step has to finish."
+    return f"Working… for {duration_text(elapsed_s)}{end}"
 
 
 # --- errors (FACE-4) --------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pai_signer.domain.host import HostFacts
 from pai_signer.domain.page import Line, Mark, Page
@@ -14,10 +14,15 @@ from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
 from pai_signer.faces.journal_text import journal_line
 from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
+from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
+from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.sign_release import unsigned_part
 from pai_signer.workflows.workbench import Workbench
+
+#: The menu's own action beside the catalogue's: forget a run that is not to be resumed.
+DISCARD: Final = "unfinished.discard"
 
 
 class WorkstationDesk:
@@ -49,10 +54,13 @@ class WorkstationDesk:
         return (*self._resumable(), *self._catalogue())
 
     def _resumable(self) -> Iterator[Action]:
-        for work in unfinished(self._bench):
+        all_work = unfinished(self._bench)
+        for work in all_work:
             if work.origin.entry:
-                label = f"Resume: {work.title} (at {work.step or 'the end'})"
+                label = f"Resume: {shown_title(work)} (at {work.step or 'the end'})"
                 yield Action(work.origin.entry, label, arguments=work.origin.arguments)
+        if all_work:
+            yield Action(DISCARD, "Discard unfinished work")
 
     def _catalogue(self) -> Iterator[Action]:
         for entry in catalogue.CATALOGUE:
@@ -96,17 +104,30 @@ class WorkstationDesk:
         registry = self._bench.registry()
         minisign = registry.signing_key(Algorithm.MINISIGN) is not None
         openpgp = registry.signing_key(Algorithm.OPENPGP) is not None
+        no_key = "" if registry.keys else "there is no key yet"
         reasons = {
             "key.generate": "there are keys already" if minisign or openpgp else "",
             "key.import.minisign": "there is a minisign key already" if minisign else "",
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else "",
-            "key.publish": "" if minisign or openpgp else "there is no key yet",
+            "key.publish": no_key,
+            "key.show": no_key,
+            "release.show": "" if self._exportable() else "nothing is signed yet",
         }
         return reasons.get(entry_id, "")
 
     def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
         """Start or resume."""
+        if action_id == DISCARD:
+            return self._discarding()
         return catalogue.begin(self._bench, action_id, arguments)
+
+    def _discarding(self) -> Conversation[Any]:
+        """Not saved itself: until it is over, the unfinished work is what there is to resume."""
+        bench = self._bench
+        workflow = discard_unfinished(
+            bench, lambda origin: catalogue.begin(bench, origin.entry, origin.arguments)
+        )
+        return Conversation(workflow, MemoryStates(), bench.session)
 
     def journal_lines(self) -> tuple[JournalLine, ...]:
         """Every entry, oldest first."""

@@ -177,16 +177,18 @@ class ConversationScreen(Frame):
     def rows_moved(self) -> None:
         """Other rows came into view: perhaps the last ones."""
         self._arm_if_read()
-        if self._phase in (Phase.READING, Phase.FINISHED):
+        if self._phase in (Phase.READING, Phase.FINISHED, Phase.WORKED):
             self._say_where()
+        elif self._phase is Phase.FAILED:
+            self._say_failed()
 
     def _arm_if_read(self) -> None:
         """Put the question once the end of the last page has been in view (REV-1)."""
         ready = self._phase is Phase.READING and self._is_last_page and not self.body.more_below
         if not ready or self._pane is not None or not self.body.size.width:
             return
-        if not self.ask.is_attached:
-            return  # the app is being left
+        if not self.is_standing:
+            return
         step, question = self._view.step, self._view.question
         if step is None or question is None:
             return
@@ -205,14 +207,18 @@ class ConversationScreen(Frame):
     def _say_where(self) -> None:
         more_pages = "" if self._is_last_page else "There are more pages."
         note = wording.rows_note(*self.body.rows_in_view) or more_pages
-        if self._phase is Phase.FINISHED:
+        above = wording.MORE_ABOVE if self.body.rows_in_view[0] > 1 else ""
+        if self._phase is Phase.WORKED:
+            self.say(note or above or "Done.")
+            self.offer("Enter go on")
+        elif self._phase is Phase.FINISHED:
             self.say(note or "Done.")
             self.offer(*views.FINISHED_HINTS)
         elif self._pane is None:
             self.say(note or "You are asked on the last page.")
             self.offer(*views.READING_HINTS)
         else:
-            self.say(self._view.warning)
+            self.say(self._view.warning or above)
             match self._view.question:
                 case Proceed():
                     self.offer(*views.PROCEED_HINTS)
@@ -254,12 +260,10 @@ class ConversationScreen(Frame):
         now_s = asyncio.get_running_loop().time()
         running = self._current
         self.body.show(lambda layout: running.rows(layout, now_s), at_end=True)
-        if self._phase is Phase.WORKING and running.can_cancel:
-            self.say("Working…")
-            self.offer("c cancel", "F8 lock")
-        elif self._phase is Phase.WORKING:
-            self.say("Working… this step has to finish.")
-            self.offer("F8 lock")
+        if self._phase is Phase.WORKING:
+            can_cancel = running.can_cancel
+            self.say(wording.working(now_s - running.started_at_s, can_cancel=can_cancel))
+            self.offer(*(("c cancel",) if can_cancel else ()), "F8 lock")
 
     def _stop_watching(self) -> None:
         if self._poll is not None:
@@ -273,8 +277,7 @@ class ConversationScreen(Frame):
         if self._wipe_when_idle:
             self._wipe_now()
         if self._current.has_results:
-            self.say("Done.")
-            self.offer("Enter go on")
+            self._say_where()
         else:
             self._load()
 
@@ -292,11 +295,15 @@ class ConversationScreen(Frame):
         self.body.remove_class("-empty")
         self.show_error(error)
         self.body.focus()
-        self.say("Read what happened, then decide.", alarm=True)
+        self._say_failed()
         begun = self._conversation
         back = ("b back a step",) if begun and begun.can_go_back else ()
         discard = ("d discard",) if begun else ()
         self.offer("Enter try again", *back, *discard, "Esc leave (kept)")
+
+    def _say_failed(self) -> None:
+        note = wording.rows_note(*self.body.rows_in_view)
+        self.say(note or "Read what happened, then decide.", alarm=True)
 
     def _wipe_now(self) -> None:
         """What the lock had to put off."""
@@ -313,7 +320,10 @@ class ConversationScreen(Frame):
     def action_go_on(self) -> None:
         """Read on; past the last page, answer what needs only Enter."""
         if self._phase in (Phase.WORKED, Phase.FAILED):
-            self._load()
+            if self._phase is Phase.FAILED and self.body.more_below:
+                self.body.page_down()
+            else:
+                self._load()
         elif self._phase not in (Phase.READING, Phase.FINISHED):
             return
         elif self.body.more_below:

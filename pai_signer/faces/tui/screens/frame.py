@@ -65,6 +65,11 @@ class Frame(Screen[None], inherit_bindings=False):
         return self.query_one("#ask", Vertical)
 
     @property
+    def is_standing(self) -> bool:
+        """Whether there is anything to draw on: not before composing, nor in the taking down."""
+        return any(pane.is_attached for pane in self.query("#ask"))
+
+    @property
     def is_working(self) -> bool:
         """Whether work runs that must not lose its secrets."""
         return False
@@ -122,7 +127,7 @@ class Frame(Screen[None], inherit_bindings=False):
                 finish = partial(failed, error)
             else:
                 finish = partial(then, result)
-            if self.ask.is_attached:  # not while the app is being taken down
+            if self.is_standing:
                 finish()
 
         self.run_worker(run(), name="work", description="work", exit_on_error=True)

@@ -83,7 +83,10 @@ class HomeScreen(Frame):
         self.body.show(partial(_state_rows, seen.pages))
         lines = [MenuLine(a.label, a.unavailable_because) for a in seen.actions]
         lines += [MenuLine(label) for label in self._own]
-        self._replace_menu(Menu(lines, lat15=self.shell.look.lat15))
+        if self._menu is None or self._menu.lines != tuple(lines):
+            self._replace_menu(Menu(lines, lat15=self.shell.look.lat15))
+        else:  # what is highlighted, or half typed, stays
+            self._menu.focus()
         self.say("")
         self.offer("digit or Enter picks", "F2 journal", "F5 rescan", "F8 lock", "F10 leave")
 
@@ -102,6 +105,10 @@ class HomeScreen(Frame):
         if menu is not None:
             self.ask.mount(menu)
             menu.focus()
+
+    def on_menu_half_typed(self, event: Menu.HalfTyped) -> None:
+        """What the menu waits for."""
+        self.say(wording.half_typed(event.number), alarm=True)
 
     def on_menu_picked(self, event: Menu.Picked) -> None:
         """Begin what was picked, or say why not."""

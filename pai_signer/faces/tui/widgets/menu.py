@@ -40,12 +40,24 @@ class Menu(Widget, can_focus=True):
             self.index = index
             super().__init__()
 
+    class HalfTyped(Message):
+        """The digits so far highlight a line, and could become a longer number."""
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+            super().__init__()
+
     def __init__(self, lines: Sequence[MenuLine], *, lat15: bool, selected: int = 0) -> None:
         super().__init__()
         self._lines = tuple(lines)
         self._lat15 = lat15
         self._selected = min(selected, max(len(self._lines) - 1, 0))
         self._typed = ""
+
+    @property
+    def lines(self) -> tuple[MenuLine, ...]:
+        """What can be picked."""
+        return self._lines
 
     def action_move(self, by: int) -> None:
         """Highlight another line."""
@@ -84,12 +96,18 @@ class Menu(Widget, can_focus=True):
         """The lines around the highlighted one, as far as there is room."""
         width, height = self.content_size
         blocks = self._set(width)
-        before = sum(len(rows) for rows in blocks[: self._selected])
-        end = before + len(blocks[self._selected]) if blocks else 0
-        first = max(0, end - height)
         rows = [row for block in blocks for row in block]
+        before = sum(len(block) for block in blocks[: self._selected])
+        end = before + len(blocks[self._selected]) if blocks else 0
+        # One row is kept for the note that there is more below.
+        first = max(0, end + (end < len(rows)) - height)
         marked = range(before - first, end - first)
-        return content(rows[first : first + height], reverse=frozenset(marked))
+        view = rows[first : first + height]
+        if first > 0 and 0 not in marked:
+            view[0] = Row("     … more above")
+        if first + height < len(rows) and len(view) - 1 not in marked:
+            view[-1] = Row("     … more below")
+        return content(view, reverse=frozenset(marked))
 
     def _type(self, digit: str) -> None:
         self._typed += digit
@@ -101,6 +119,8 @@ class Menu(Widget, can_focus=True):
         self.refresh()
         if number * 10 > len(self._lines):
             self.action_pick()
+        else:
+            self.post_message(self.HalfTyped(number))
 
     def _set(self, width: int) -> list[list[Row]]:
         layout = Layout(max(width, 20), self._lat15)

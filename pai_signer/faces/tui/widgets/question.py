@@ -16,6 +16,7 @@ from pai_signer.faces.tui.safe_render import content
 from pai_signer.faces.tui.secret_field import SecretField
 from pai_signer.faces.tui.widgets.menu import Menu, MenuLine
 from pai_signer.faces.tui.widgets.text_field import TextField
+from pai_signer.faces.wording import half_typed
 from pai_signer.workflows.engine import (
     NO,
     YES,
@@ -122,6 +123,11 @@ class QuestionPane(Vertical):
             self._offer(self.question.options[event.index].value)
         else:
             self._offer(_CONFIRM[event.index][0])
+
+    def on_menu_half_typed(self, event: Menu.HalfTyped) -> None:
+        """What the menu waits for."""
+        event.stop()
+        self.post_message(self.Remark(half_typed(event.number)))
 
     def on_text_field_submitted(self, event: TextField.Submitted) -> None:
         """A typed answer."""

@@ -41,7 +41,7 @@ class RowsView(Widget, can_focus=True):
         self._keep_end = at_end
         self._first = 0
         self._set()
-        self.refresh()
+        self.refresh(layout=True)
 
     def keep_end(self) -> None:
         """Keep the last row in view when the pane gets smaller."""
@@ -80,8 +80,8 @@ class RowsView(Widget, can_focus=True):
         self._moved()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """As many rows as there are, where the layout asks."""
-        return len(self._rows)
+        """As many rows as there are, where the layout asks; it may ask before the first size."""
+        return len(self._build(Layout(max(width, 1), self._lat15)))
 
     def render(self) -> Content:
         """The rows in view."""

@@ -1,0 +1,296 @@
+"""The installed app in a real terminal, from Home to the exported folder, by keyboard alone.
+
+A real rehearsal vault with keys at stock strength, three kinds of terminal, stock
+tools as judges, and a passphrase that must turn up nowhere (FACE-1, FACE-2, FACE-5,
+SEC-2, SEC-4).
+"""
+
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from pai_signer.errors import EXIT_DONE
+from pai_signer.faces.rows import CONSOLE_EXTRAS, cells
+from tests.tui.evidence import files_with, forms, process_table
+from tests.tui.tmux import COLUMNS, PROGRAM, ROWS, Tmux, program
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+#: The reason that is typed where a practice machine cannot fulfil a rule.
+WHY: Final = "this is a rehearsal"
+FRAME: Final = frozenset("┌┐└┘")
+MODES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "256 colours": ("tmux-256color", {}),
+    "Linux console": ("linux", {}),
+    "no colour": ("tmux-256color", {"NO_COLOR": "1"}),
+}
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A rehearsal folder with keys, made in the app, and the canaries that open them."""
+
+    folder: Path
+    minisign: str
+    gpg: str
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Path]:
+    """A short path: sockets of tmux and of GnuPG have to fit into 108 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="pai-tui-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def keyed(room: Path) -> Keyed:
+    """Generate both keys at stock strength, once for all modes."""
+    made = Keyed(room / "keyed", *(f"canary {secrets.token_hex(12)}" for _ in range(2)))
+    with (
+        process_table(made.minisign, made.gpg) as sampled,
+        program(room / "k", [PROGRAM, "rehearse", "--dir", str(made.folder)]) as app,
+    ):
+        app.until("minisign key  none yet", "nothing to sign yet", "Media", " UTC")
+        app.pick("Generate keys")
+        app.until("What will be made", "Go on?")
+        app.press("Enter")
+        for system, phrase in (("minisign", made.minisign), ("gpg", made.gpg)):
+            app.until(f"Passphrase for the new {system} key")
+            app.answer(phrase)
+            app.until("Type the same passphrase once more.")
+            app.answer(phrase)
+        for made_now in ("minisign key", "OpenPGP key", "the registry is signed"):
+            app.until(made_now, "[OK]", "Enter go on", within_s=120)
+            app.press("Enter")
+        app.until("Keys", "public key", "Done.")
+        app.press("Enter")
+        app.until("rehearsal, rotation in", "Import a release")
+        leave(app)
+        check_screens(app, is_console=False)
+        check_no_canary(app, made)
+    assert "gpg" in sampled.names
+    assert sampled.leaks == []
+    assert files_with(made.folder, made.minisign) == files_with(made.folder, made.gpg) == []
+    return made
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_whole_job_by_keyboard(mode: str, room: Path, keyed: Keyed) -> None:
+    term, environ = MODES[mode]
+    home = room / term[:1] / "-".join(environ)
+    folder = home / "r"
+    shutil.copytree(keyed.folder, folder, symlinks=True)
+    here = Keyed(folder, keyed.minisign, keyed.gpg)
+    command = [PROGRAM, "rehearse", "--dir", str(folder)]
+    with (
+        process_table(keyed.minisign, keyed.gpg) as sampled,
+        program(home, command, term=term, environ=environ) as app,
+    ):
+        app.until("rehearsal, rotation in", "Import a release from a medium", " UTC")
+        import_release(app)
+        app.pick("Review and sign: v0.2.0")
+        confirm_and_waive(app)
+        read_the_review(app)
+        lock_and_unlock(app)
+        # The lock ends the sitting: clock, rules and review come again.
+        confirm_clock(app)
+        app.until("Go on to the review?", "[WAIVED]")
+        app.press("Enter")
+        read_the_review(app)
+        app.press("Enter")
+        sign(app, here)
+        export(app)
+        coloured = app.tmux("capture-pane", "-e", "-p", "-t", "x")
+        journal_checks_and_help(app)
+        leave(app)
+        check_screens(app, is_console=term == "linux")
+        check_no_canary(app, here)
+    assert "gpg" in sampled.names
+    assert sampled.leaks == []
+    assert files_with(folder, keyed.minisign) == files_with(folder, keyed.gpg) == []
+    has_colour = re.search(r"\x1b\[(3[0-7]|38;[25];[0-9;]+)m", coloured) is not None
+    assert has_colour is (not environ)
+    judge(folder, home / "judge")
+
+
+def import_release(app: Tmux) -> None:
+    """From Home through every page of the import, and back to Home."""
+    app.pick("Import a release from a medium")
+    app.until("Where are the downloaded files?", "practice-uploads")
+    app.pick("practice-downloads")
+    app.until("Found in", "pai-0.2.0-arm64.iso", "practice.bundle", "Read these files?")
+    app.press("Enter")
+    app.until("Commit or branch to tag")
+    app.press("Enter")
+    app.until("Is there a second, independent source")
+    app.press("1")
+    for page in range(1, 7):
+        app.until(f"page {page} of 7", "There are more pages.")
+        app.press("Enter")
+    app.until("page 7 of 7", "Imported v0.2.0", "Done.")
+    app.press("Enter")
+
+
+def confirm_and_waive(app: Tmux) -> None:
+    """The clock and the rules; a practice machine has no custody, and perhaps a network."""
+    confirm_clock(app)
+    while "Go on to the review?" not in (shown := app.until("Rules 2/7", "POL-1", "F1 help")):
+        asked = re.search(r"POL-\d \([^)]*\) says no", shown)
+        if asked is not None:
+            app.answer(WHY)
+            app.until_gone(asked[0])
+    assert f"waived because: {WHY}" in shown
+    app.press("Enter")
+
+
+def confirm_clock(app: Tmux) -> None:
+    """Yes, the clock is right."""
+    app.until("Does a watch or a phone say the same")
+    app.press("y")
+
+
+def read_the_review(app: Tmux, pages: int = 10) -> None:
+    """Every page; nothing but reading on is offered before the last."""
+    for page in range(1, pages):
+        shown = app.until(f"page {page} of {pages}", "There are more pages.")
+        assert "This is everything" not in shown
+        app.press("Enter")
+    app.until(f"page {pages} of {pages}", "This is everything that will be signed.")
+
+
+def lock_and_unlock(app: Tmux) -> None:
+    """Nothing but Enter opens the lock, and what it hides cannot be read meanwhile."""
+    app.press("F8")
+    app.until("Locked", "Enter unlock")
+    app.press("Escape", "F1", "F2", "F5", "F10", "y", "1", "d", "Tab", "C-q", "C-c")
+    shown = app.until("Locked", "Enter unlock")
+    assert "v0.2.0" not in shown
+    app.press("Enter")
+
+
+def sign(app: Tmux, keyed: Keyed) -> None:
+    """Type the version, both passphrases, one of them wrong first; read what was made."""
+    app.until("Type v0.2.0 to sign it")
+    app.answer("v0.2.1")
+    app.until("It has to be exactly 'v0.2.0'.")
+    app.press("C-u")
+    app.answer("v0.2.0")
+    app.until("Passphrase of the minisign key")
+    app.answer(keyed.minisign)
+    app.until("Passphrase of the OpenPGP key", within_s=120)
+    app.answer(keyed.gpg + "x")
+    app.until("What happened", "Enter try again")
+    app.press("Enter")
+    app.until("Passphrase of the OpenPGP key")
+    app.answer(keyed.gpg)
+    app.until("Sign 7/7", "verified", "Enter go on", within_s=60)
+    app.press("Enter")
+    app.until("Receipt: v0.2.0", "in words", "[WAIVED]")
+    app.press("Enter")
+
+
+def export(app: Tmux) -> None:
+    """To the other practice medium, and back to Home."""
+    app.pick("Export to a medium: v0.2.0")
+    app.until("Where to write the signatures?")
+    app.pick("practice-uploads")
+    app.until("compare", "read back", "[OK]", "Enter go on")
+    app.press("Enter")
+    app.until("Exported v0.2.0", "UPLOAD.md", "more below")
+    app.press("Enter")
+    app.until("Next: follow UPLOAD.md")
+    app.press("Enter")
+    app.until("manifest and tag signed, exported", "nothing to sign yet")
+
+
+def journal_checks_and_help(app: Tmux) -> None:
+    """The screens that can only be read, each opened and left by its keys."""
+    app.press("F2")
+    app.until("release.exported", "release sign v0.2.0 --confirm", "6 of 6 entries")
+    app.press("/")
+    app.type("generate")
+    app.until("1 of 6 entries, with 'generate'", "$ key generate")
+    app.press("Escape", "F1")
+    app.until("Everywhere", "search as you type")
+    app.press("Escape")
+    app.until("6 of 6 entries")
+    app.press("Escape")
+    app.until("Import a release", "more below")
+    app.press("Up")
+    app.until("Checks of this machine", "more above")
+    app.press("Enter")
+    app.until("air gap", "entropy", "terminal")
+    app.press("Escape")
+    app.until("Import a release")
+
+
+def leave(app: Tmux) -> None:
+    """F10, asked; the exit code is a success."""
+    app.press("F10")
+    app.until("Leave pai-signer?")
+    app.press("y")
+    assert app.end() == EXIT_DONE
+
+
+def check_screens(app: Tmux, *, is_console: bool) -> None:
+    """Title row, footer, width and glyphs, on every screen that was waited for."""
+    assert len(app.shown) > 10
+    for shown in app.shown:
+        if "ended with" in shown:
+            continue
+        rows = shown.rstrip("\n").split("\n")
+        assert len(rows) == ROWS, shown
+        assert all(cells(row) <= COLUMNS for row in rows)
+        assert re.search(r"REHEARSAL · (OFFLINE|CONNECTED) · .* UTC$", rows[0]), shown
+        assert re.search(r"F1 help|Enter unlock", rows[-1]), shown
+        assert rows[1] == rows[-3] == "─" * COLUMNS
+        for char in set(shown) - CONSOLE_EXTRAS - FRAME - {"\n"} if is_console else ():
+            assert char.encode("iso8859-15")
+
+
+def check_no_canary(app: Tmux, keyed: Keyed) -> None:
+    """Not on any screen, not in the scrollback, not in a byte that was written."""
+    raw = app.raw.read_bytes()
+    assert len(raw) > 10_000
+    seen = "\n".join([*app.seen, app.scrollback()]).encode()
+    for canary in (keyed.minisign, keyed.gpg):
+        for form in forms(canary):
+            assert form not in raw
+            assert form not in seen
+    # No operating system command at all: no clipboard (OSC 52), no title, no link.
+    assert b"\x1b]" not in raw
+    assert b"\x9d" not in raw.replace("\u255d".encode(), b"")
+
+
+def judge(folder: Path, scratch: Path) -> None:
+    """Stock tools, over the artifacts and what was exported, as a user would download them."""
+    shutil.copytree(folder / "practice-uploads" / "pai-v0.2.0", scratch)
+    for image in (folder / "practice-downloads").glob("*.iso"):
+        shutil.copy(image, scratch)
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    run("sha256sum", "--strict", "-c", "SHA256SUMS")
+    for name in ("SHA256SUMS", "pai-0.2.0-amd64.iso", "pai-0.2.0-arm64.iso", "receipt.json"):
+        told = run("minisign", "-Vm", name, "-p", "keys/minisign.pub")
+        assert f"file:{name}" in told
+    (scratch / "home").mkdir(mode=0o700)
+    gpg = ("gpg", "--homedir", "home", "--batch", "--no-autostart")
+    [certificate] = (scratch / "keys").glob("gpg-*.asc")
+    run(*gpg, "--output", "ring.gpg", "--dearmor", str(certificate))
+    for name in ("SHA256SUMS", "receipt.json"):
+        told = run("gpgv", "--status-fd", "1", "--keyring", "./ring.gpg", f"{name}.asc", name)
+        assert f" {certificate.stem.removeprefix('gpg-')}\n" in told
+    run("git", "bundle", "list-heads", "v0.2.0.bundle")
