@@ -212,7 +212,6 @@ def test_any_bytes_are_refused_without_a_crash(data: bytes) -> None:
         raise AssertionError("bytes out of nowhere were accepted")
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="domain/records.py")
 def test_bytes_that_are_no_utf_8_are_refused() -> None:
     whole = encode_record(registry()).replace(b'"PAI"', b'"P\x80I"')
     with pytest.raises(FormatError):
