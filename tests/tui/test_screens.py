@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pai_signer.errors import JournalTampered
+from pai_signer.errors import JournalTampered, MediumError
+from pai_signer.faces.desk import Action
 from pai_signer.faces.rows import CONSOLE_EXTRAS
 from pai_signer.faces.tui.environment import CALM, CONSOLE, Look
+from pai_signer.faces.tui.screens.conversation import ConversationScreen
 from tests.tui.driving import Driven, driven
 from tests.tui.fake_desk import FakeDesk
 
@@ -254,3 +256,51 @@ async def test_default_bindings_of_textual_do_nothing() -> None:
         assert it.screen() == before
         assert len(it.app.screen_stack) == 1
         assert not it.app._notifications
+
+
+def many_actions() -> tuple[Action, ...]:
+    return tuple(Action("release.import", f"Line number {n}") for n in range(1, 24))
+
+
+async def test_a_menu_longer_than_the_screen_scrolls_and_says_that_there_is_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeDesk, "actions", lambda _self: many_actions())
+    async with driven() as it:
+        await it.until("402 days left", "Line number 1", "… more below")
+        await it.press("up")
+        await it.until("25  Checks of this machine", "… more above")
+        assert "402 days left" in it.screen()
+        assert "more below" not in it.screen()
+        await it.press("2")
+        await it.until("2: Enter picks this line, or type the next digit.")
+        await it.press("f5")
+        await it.until("2: Enter picks this line, or type the next digit.")
+        await it.press("5")
+        await it.until("Air gap")
+
+
+async def test_a_rescan_keeps_what_is_highlighted() -> None:
+    async with driven() as it:
+        await home(it)
+        await it.press("down", "f5")
+        await it.until("F5 rescan")
+        await it.press("enter")
+        await it.until("Not now: a[/b].iso is not imported")
+
+
+async def test_an_error_longer_than_the_screen_is_read_before_it_is_tried_again() -> None:
+    desk = FakeDesk()
+    desk.world.fail_hash = 1
+    async with driven(desk) as it:
+        await it.begin()
+        await it.to_files()
+        long = MediumError("IMP-3/read", "word " * 400, "Plug the medium in again.")
+        assert isinstance(it.app.screen, ConversationScreen)
+        it.app.screen._fail(long)
+        await it.until("Rows 1 to 19", "more below", "Enter read on")
+        await it.press("enter")
+        await it.until("Rows 19 to 37")
+        await it.press("enter")
+        await it.until("IMP-3/read", "Enter try again")
+        assert desk.world.fail_hash == 1

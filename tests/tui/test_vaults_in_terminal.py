@@ -33,8 +33,10 @@ def test_unfinished_work_is_resumed_or_discarded_even_if_it_cannot_be_read(room:
         app.pick("Import a release")
         type_folder(app, str(downloads()))
         app.until("Read these files?")
-        app.press("Escape", "Escape", "Escape", "Escape")
-        app.until("Resume: Import", "Discard unfinished work")
+        while "Discard unfinished work" not in (shown := app.until("F1 help")):
+            app.press("Escape")
+            app.until_gone(shown)
+        app.until("Resume: Import")
         [state] = (vault / "unfinished").iterdir()
         state.write_text("no JSON")
         app.press("F5")
@@ -100,7 +102,7 @@ def test_a_folder_that_is_not_a_vault_is_refused_and_left_alone(room: Path) -> N
         app.answer("Ada Maintainer")
         app.until("Your email address")
         app.answer("ada@example.org")
-        app.until("holds other files and is not a vault", "SEC-2/vault-not-empty")
+        app.until("holds other files and is not a", "SEC-2/vault-not-empty")
         leave(app)
     assert [path.name for path in folder.iterdir()] == ["holiday.jpg"]
 

@@ -14,6 +14,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 #: What ``make`` installed: the same entry point as a user's.
 PROGRAM: Final = str(Path(sys.executable).with_name("pai-signer"))
+_PATIENCE_S: Final = 3.0
 COLUMNS: Final = 80
 ROWS: Final = 24
 
@@ -71,12 +72,16 @@ class Tmux:
             if "more below" in shown:
                 self.press("Down")
             time.sleep(0.05)
-        self.press(*line[1])
+        pressed_at = 0.0
         while line[0] in (shown := self.screen()):
             assert time.monotonic() < deadline, f"it was not picked:\n{shown}"
             if f"{line[1]}: Enter picks this line" in shown:
                 self.press("Enter")
                 self.until_gone(line[0])
+            elif time.monotonic() - pressed_at > _PATIENCE_S:
+                # Drawn a moment before it takes keys: a person presses again, too.
+                self.press(*line[1])
+                pressed_at = time.monotonic()
             time.sleep(0.05)
 
     def screen(self) -> str:

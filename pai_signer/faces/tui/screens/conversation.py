@@ -296,14 +296,15 @@ class ConversationScreen(Frame):
         self.show_error(error)
         self.body.focus()
         self._say_failed()
-        begun = self._conversation
-        back = ("b back a step",) if begun and begun.can_go_back else ()
-        discard = ("d discard",) if begun else ()
-        self.offer("Enter try again", *back, *discard, "Esc leave (kept)")
 
     def _say_failed(self) -> None:
         note = wording.rows_note(*self.body.rows_in_view)
         self.say(note or "Read what happened, then decide.", alarm=True)
+        begun = self._conversation
+        back = ("b back a step",) if begun and begun.can_go_back else ()
+        discard = ("d discard",) if begun else ()
+        go_on = "Enter read on" if note else "Enter try again"
+        self.offer(go_on, *back, *discard, "Esc leave (kept)")
 
     def _wipe_now(self) -> None:
         """What the lock had to put off."""

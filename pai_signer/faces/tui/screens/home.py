@@ -87,7 +87,8 @@ class HomeScreen(Frame):
             self._replace_menu(Menu(lines, lat15=self.shell.look.lat15))
         else:  # what is highlighted, or half typed, stays
             self._menu.focus()
-        self.say("")
+        number = self._menu.half_typed if self._menu is not None else 0
+        self.say(wording.half_typed(number) if number else "", alarm=bool(number))
         self.offer("digit or Enter picks", "F2 journal", "F5 rescan", "F8 lock", "F10 leave")
 
     def _fail(self, error: SignerError) -> None:

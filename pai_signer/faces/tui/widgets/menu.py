@@ -59,6 +59,11 @@ class Menu(Widget, can_focus=True):
         """What can be picked."""
         return self._lines
 
+    @property
+    def half_typed(self) -> int:
+        """The number so far that could become a longer one; 0 for none."""
+        return int(self._typed or 0)
+
     def action_move(self, by: int) -> None:
         """Highlight another line."""
         self._typed = ""
