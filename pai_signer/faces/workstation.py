@@ -18,7 +18,7 @@ from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_ti
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
 from pai_signer.workflows.script import MemoryStates
-from pai_signer.workflows.sign_release import unsigned_part
+from pai_signer.workflows.unsigned_part import unsigned_part
 from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.

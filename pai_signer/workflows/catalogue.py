@@ -14,7 +14,8 @@ from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_ke
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
-from pai_signer.workflows.import_release import DIGEST, import_release
+from pai_signer.workflows.import_questions import DIGEST
+from pai_signer.workflows.import_release import import_release
 from pai_signer.workflows.publish_keys import publish_keys
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
 from pai_signer.workflows.sign_release import WAIVE, sign_release

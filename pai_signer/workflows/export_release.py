@@ -12,7 +12,7 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import parse_receipt
 from pai_signer.domain.registry import published_files
 from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
-from pai_signer.errors import BadSignature, UsageError
+from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
     DirectoryState,
@@ -151,16 +151,21 @@ class _Write(Step[ExportState]):
         files = export_files(bench, release)
         written = bench.destinations.write_release(Path(state.directory), folder, files, progress)
         digests = {file.name: file.sha256 for file in written}
-        bench.journal.append(
-            EXPORTED,
-            {
-                "version": state.version,
-                "folder": folder,
-                "destination": state.directory,
-                "files": digests,
-                "command": f"release export {state.version} {state.directory}",
-            },
-        )
+        facts = {
+            "version": state.version,
+            "folder": folder,
+            "destination": state.directory,
+            "files": digests,
+            "command": f"release export {state.version} {state.directory}",
+        }
+        try:
+            bench.journal.append(EXPORTED, facts)
+        except SignerError as error:
+            error.unchanged = (
+                "The files are whole on the medium; only their journal entry is missing. "
+                "Export again to complete it."
+            )
+            raise
         bench.session.note(WRITTEN)
         return msgspec.structs.replace(state, folder=folder, written=digests)
 

@@ -11,76 +11,53 @@ from typing import Final
 import msgspec
 
 from pai_signer.domain.artifact import Artifact, Candidate, Commit, ExpectedDigest
-from pai_signer.domain.manifest import (
-    MAX_MANIFEST_BYTES,
-    ForeignManifest,
-    is_sha256,
-    parse_foreign_manifest,
-)
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import failures, refusal
-from pai_signer.domain.profile import Profile
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.records import encode_record
-from pai_signer.domain.text import CUT, is_safe, safe_text
+from pai_signer.domain.text import safe_text
 from pai_signer.errors import PolicyRefused, UsageError
-from pai_signer.ports import Source, SourceListing
+from pai_signer.ports import Source
 from pai_signer.workflows.commit_facts import describe_commit
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
-    Choice,
-    Option,
     Outcome,
     Proceed,
     Question,
     Step,
-    TypedText,
     Workflow,
 )
 from pai_signer.workflows.evaluate import evaluate_import
+from pai_signer.workflows.expected_digests import expected_digests
+from pai_signer.workflows.import_questions import (
+    AskRevision,
+    AskSecondFolder,
+    AskSecondSource,
+    AskVersion,
+    ImportState,
+    TypeDigests,
+    checked_digest,
+    checked_revision,
+)
 from pai_signer.workflows.pick_directory import (
-    DirectoryState,
     PickMedium,
     TypeFolder,
     checked_directory,
 )
+from pai_signer.workflows.recognise import (
+    Found,
+    digest_files_of,
+    recognise,
+    version_of_artifacts,
+)
 from pai_signer.workflows.review import artifact_pages, check_lines, commit_pages
 from pai_signer.workflows.workbench import Workbench
 
-BUNDLE_SUFFIX: Final = ".bundle"
-DIGEST_SUFFIX: Final = ".sha256"
-#: Begins the names of the questions for typed digests.
-DIGEST: Final = "digest."
 MAX_BUNDLE_BYTES: Final = 2 << 30
 #: The session's note that the folder was scanned in this sitting.
 SCANNED: Final = "scanned"
 PURPOSE: Final = "Where are the downloaded files?"
-
-
-class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a scan recognised, by name."""
-
-    artifacts: tuple[str, ...] = ()
-    bundle: str | None = None
-    manifest: str | None = None
-    digest_files: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-
-
-class ImportState(DirectoryState, frozen=True, kw_only=True):
-    """Where an import stands."""
-
-    version: str = ""
-    found: Found | None = None
-    looked: bool = False
-    #: A revision to tag; empty means the bundle's HEAD or the profile's branch.
-    revision: str | None = None
-    #: "none", "typed" or "folder"; empty until asked (IMP-4).
-    second: str = ""
-    second_directory: str = ""
-    typed_digests: dict[str, str] = msgspec.field(default_factory=dict)
-    finished: bool = False
 
 
 def import_release(
@@ -101,10 +78,10 @@ def import_release(
     start = ImportState(
         directory=checked_directory(directory) if directory else "",
         version=bench.release_name(version) if version else "",
-        revision=None if commit is None else _checked_revision(commit),
+        revision=None if commit is None else checked_revision(commit),
         second=second,
         second_directory=checked_directory(second_directory) if second_directory else "",
-        typed_digests={n: _checked_digest(d) for n, d in (digests or {}).items()},
+        typed_digests={n: checked_digest(d) for n, d in (digests or {}).items()},
     )
     return Workflow(
         name="import-release",
@@ -116,11 +93,11 @@ def import_release(
             TypeFolder(PURPOSE),
             _Scan(bench),
             _Inspect(bench),
-            _AskVersion(bench),
-            _AskRevision(),
-            _AskSecondSource(),
-            _AskSecondFolder(),
-            _TypeDigests(bench),
+            AskVersion(bench),
+            AskRevision(),
+            AskSecondSource(),
+            AskSecondFolder(),
+            TypeDigests(bench),
             _Read(bench),
         ),
         outcome=lambda state: _outcome(bench, state),
@@ -176,76 +153,6 @@ def _check_asked(state: ImportState, found: Found) -> None:
         )
 
 
-def recognise(listing: SourceListing, profile: Profile) -> Found:
-    """Sort a listing into artifacts, bundle, digests and the rest (IMP-2).
-
-    Refuses what cannot be opened safely but is named like something of ours, and
-    a folder in which nothing is recognised.
-    """
-    names = [entry.name for entry in listing.files]
-    artifacts = tuple(n for n in names if profile.release_of_name(n) is not None)
-    bundles = [n for n in names if n.endswith(BUNDLE_SUFFIX)]
-    manifest = profile.artifacts.manifest
-    suffixes = {Path(name).suffix for w in profile.artifacts.wanted for name in w.names}
-    ours = (*suffixes, BUNDLE_SUFFIX, DIGEST_SUFFIX, manifest)
-    for entry in listing.refused:
-        # A name that is too long to be shown whole may end like anything.
-        endings = (*(end.lower() for end in ours), CUT)
-        if entry.shown_name.lower().endswith(endings):
-            raise PolicyRefused(
-                "IMP-2/refused",
-                f"{entry.shown_name} is refused: {entry.why}.",
-                "Remove or rename it on the machine that wrote the medium, and find out "
-                "how it came there.",
-            )
-    if len(bundles) > 1:
-        raise PolicyRefused(
-            "IMP-6/two-bundles",
-            f"There are {len(bundles)} bundles: {', '.join(bundles)}.",
-            "Leave only the one that holds the commit to tag.",
-        )
-    if not artifacts and not bundles:
-        raise PolicyRefused(
-            "IMP-1/no-artifacts",
-            "No artifact and no bundle is in this folder.",
-            "Expected names: " + ", ".join(n for w in profile.artifacts.wanted for n in w.names),
-        )
-    digest_files = _digest_files(names, artifacts)
-    known = {*artifacts, *bundles, *digest_files, manifest}
-    return Found(
-        artifacts=artifacts,
-        bundle=bundles[0] if bundles else None,
-        manifest=manifest if manifest in names else None,
-        digest_files=digest_files,
-        ignored=(
-            *(n for n in names if n not in known),
-            *(f"{entry.shown_name} ({entry.why})" for entry in listing.refused),
-        ),
-    )
-
-
-def _digest_files(names: Sequence[str], artifacts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        f"{name}{DIGEST_SUFFIX}" for name in artifacts if f"{name}{DIGEST_SUFFIX}" in names
-    )
-
-
-def version_of_artifacts(found: Found, profile: Profile) -> str:
-    """The tag name that all artifact names agree on, or "" without artifacts (POL-1)."""
-    versions = {
-        profile.tag_of(named[0])
-        for name in found.artifacts
-        if (named := profile.release_of_name(name)) is not None
-    }
-    if len(versions) > 1:
-        raise PolicyRefused(
-            "POL-1/two-versions",
-            f"The files are of different versions: {', '.join(sorted(versions))}.",
-            "Leave only the files of one version in the folder.",
-        )
-    return versions.pop() if versions else ""
-
-
 class _Inspect(Step[ImportState]):
     """Show what was recognised, before anything is read."""
 
@@ -272,136 +179,6 @@ class _Inspect(Step[ImportState]):
 
     def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
         return msgspec.structs.replace(state, looked=True)
-
-
-class _AskVersion(Step[ImportState]):
-    """A bundle alone does not say which version it is for (IMP-7)."""
-
-    id = "version"
-    title = "Version"
-
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-
-    def done(self, state: ImportState) -> bool:
-        return bool(state.version)
-
-    def question(self, state: ImportState) -> Question:
-        return TypedText("version", "Which version is this, as the tag is written?")
-
-    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        return msgspec.structs.replace(state, version=self._bench.release_name(str(answer)))
-
-
-class _AskRevision(Step[ImportState]):
-    """Which commit of the bundle to tag; empty for the bundle's HEAD, else the branch."""
-
-    id = "commit"
-    title = "Commit"
-
-    def done(self, state: ImportState) -> bool:
-        return state.revision is not None or (state.found is not None and not state.found.bundle)
-
-    def question(self, state: ImportState) -> Question:
-        prompt = "Commit or branch to tag (empty: the bundle's HEAD, else the main branch)"
-        return TypedText("commit", prompt, default="", may_be_empty=True)
-
-    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        return msgspec.structs.replace(state, revision=_checked_revision(str(answer)))
-
-
-class _AskSecondSource(Step[ImportState]):
-    """Whether somebody else vouches for the digests too (IMP-4)."""
-
-    id = "second-source"
-    title = "Second source"
-
-    def done(self, state: ImportState) -> bool:
-        return bool(state.second) or (state.found is not None and not state.found.artifacts)
-
-    def question(self, state: ImportState) -> Question:
-        return Choice(
-            "second",
-            "Is there a second, independent source for the digests?",
-            default="none",
-            options=(
-                Option("none", "no"),
-                Option("typed", "yes, I type them"),
-                Option("folder", "yes, in another folder or medium"),
-            ),
-        )
-
-    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        return msgspec.structs.replace(state, second=str(answer))
-
-
-class _AskSecondFolder(Step[ImportState]):
-    """Where the second source's SHA256SUMS or .sha256 files are."""
-
-    id = "second-folder"
-    title = "Second source"
-
-    def done(self, state: ImportState) -> bool:
-        return state.second != "folder" or bool(state.second_directory)
-
-    def question(self, state: ImportState) -> Question:
-        return TypedText("second-folder", "Path of the second source's folder")
-
-    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        return msgspec.structs.replace(state, second_directory=checked_directory(str(answer)))
-
-
-def _checked_revision(text: str) -> str:
-    """A revision that can be kept and shown; whether there is one the mirror says."""
-    if not is_safe(text):
-        raise UsageError(
-            "IMP-6/revision",
-            f"{safe_text(text, limit=120)!r} is neither a commit ID nor a branch name.",
-            "Give 7 to 40 hex digits of a commit ID, or the plain name of a branch.",
-        )
-    return text
-
-
-def _checked_digest(text: str) -> str:
-    """64 lower-case hex digits from a typed digest, or "" for one that is not known."""
-    digest = "".join(text.split()).lower()
-    if digest and not is_sha256(digest):
-        raise UsageError(
-            "IMP-4/typed-digest",
-            f"That is not a SHA-256 of 64 hex digits: {len(digest)} characters.",
-            "Type all 64 digits; groups and upper case are fine.",
-        )
-    return digest
-
-
-class _TypeDigests(Step[ImportState]):
-    """Type one digest for each artifact; the step is taken once for each."""
-
-    id = "typed-digests"
-    title = "Second source"
-
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-
-    def done(self, state: ImportState) -> bool:
-        return state.second != "typed" or self._next(state) is None
-
-    def question(self, state: ImportState) -> Question:
-        return TypedText(
-            f"{DIGEST}{self._next(state)}",
-            f"SHA-256 of {self._next(state)}, in hex (spaces are fine; empty: not known)",
-            default="",
-            may_be_empty=True,
-        )
-
-    def act(self, state: ImportState, answer: Answer, progress: Progress) -> ImportState:
-        digests = {**state.typed_digests, str(self._next(state)): _checked_digest(str(answer))}
-        return msgspec.structs.replace(state, typed_digests=digests)
-
-    @staticmethod
-    def _next(state: ImportState) -> str | None:
-        names = state.found.artifacts if state.found else ()
-        return next((name for name in names if name not in state.typed_digests), None)
 
 
 class _Read(Step[ImportState]):
@@ -438,7 +215,7 @@ class _Read(Step[ImportState]):
                     "Import with the version that the files have.",
                 )
             leniencies: list[str] = []
-            expected = _expected_digests(source, found, leniencies, independent=False)
+            expected = expected_digests(source, found, leniencies, independent=False)
             self._add_second_source(state, expected, leniencies)
             artifacts = tuple(
                 self._read_artifact(source, name, expected.get(name, []), progress)
@@ -487,9 +264,9 @@ class _Read(Step[ImportState]):
             manifest = self._bench.profile.artifacts.manifest
             found = Found(
                 manifest=manifest if manifest in names else None,
-                digest_files=_digest_files(names, state.found.artifacts if state.found else ()),
+                digest_files=digest_files_of(names, state.found.artifacts if state.found else ()),
             )
-            more = _expected_digests(second, found, leniencies, independent=True)
+            more = expected_digests(second, found, leniencies, independent=True)
         if state.found and not set(more) & set(state.found.artifacts):
             raise PolicyRefused(
                 "IMP-4/second-empty",
@@ -556,30 +333,6 @@ def _command(state: ImportState) -> str:
         *digests,
     )
     return " ".join(part for part in parts if part)
-
-
-def _expected_digests(
-    source: Source, found: Found, leniencies: list[str], *, independent: bool
-) -> dict[str, list[ExpectedDigest]]:
-    """Every digest that the side files of ``source`` state, by artifact name."""
-    where = "second source's " if independent else ""
-    files: list[tuple[str, ForeignManifest]] = []
-    if found.manifest:
-        data = source.read_small(found.manifest, MAX_MANIFEST_BYTES)
-        files.append((found.manifest, parse_foreign_manifest(data)))
-    for name in found.digest_files:
-        data = source.read_small(name, MAX_MANIFEST_BYTES)
-        subject = name.removesuffix(DIGEST_SUFFIX)
-        files.append((name, parse_foreign_manifest(data, only_name=subject)))
-    expected: dict[str, list[ExpectedDigest]] = {}
-    for file_name, parsed in files:
-        leniencies.extend(f"{where}{file_name}: {note}" for note in parsed.leniencies)
-        for name, digest in parsed.digests.items():
-            vouched = ExpectedDigest(
-                source=f"{where}{file_name}", sha256=digest, independent=independent
-            )
-            expected.setdefault(name, []).append(vouched)
-    return expected
 
 
 def _outcome(bench: Workbench, state: ImportState) -> Outcome:

@@ -5,7 +5,8 @@ import msgspec
 from pai_signer.domain.policy import failures, refusal
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.evaluate import evaluate
-from pai_signer.workflows.sign_release import review_pages, start_of
+from pai_signer.workflows.sign_release import start_of
+from pai_signer.workflows.signing_pages import review_pages
 from pai_signer.workflows.workbench import Workbench
 
 
@@ -23,5 +24,5 @@ def review_release(bench: Workbench, version: str) -> Outcome:
         "visit": state.visit,
         "checks": [msgspec.to_builtins(result) for result in results],
     }
-    pages = review_pages(bench, state, results)
+    pages = review_pages(bench, name, state.visit, results)
     return Outcome(pages, data, refusal(final, candidate))

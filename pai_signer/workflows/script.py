@@ -71,8 +71,7 @@ def play(conversation: Conversation[S], answers: Mapping[str, Answer], speaker: 
             question = step.question(conversation.state)
             answer = _answer(conversation, question, answers, speaker)
         if answer is Move.BACK:
-            conversation.back()
-            shown = None
+            shown = _back(conversation, step, speaker)
             continue
         if isinstance(answer, Move):
             conversation.discard()
@@ -90,6 +89,17 @@ def play(conversation: Conversation[S], answers: Mapping[str, Answer], speaker: 
             if not (_is_slip(error, question, answers) and speaker.asks_again(error)):
                 raise
     return conversation.finish()
+
+
+def _back(conversation: Conversation[S], step: Step[S], speaker: Speaker) -> str | None:
+    """Go one step back; the step whose pages need not be shown again, if that is not possible."""
+    try:
+        conversation.back()
+    except UsageError as error:
+        if not speaker.asks_again(error):
+            raise
+        return step.id
+    return None
 
 
 def _is_slip(error: SignerError, question: Question, answers: Mapping[str, Answer]) -> bool:

@@ -11,22 +11,18 @@ from typing import Final, cast
 
 import msgspec
 
-from pai_signer.domain.artifact import Candidate, Record
+from pai_signer.domain.artifact import Record
 from pai_signer.domain.history import (
     DISCARDED,
     SIGNED,
     SIGNING,
     DiscardedFacts,
-    SignedFacts,
-    SignedFile,
     SignedRelease,
-    SigningFacts,
     Visited,
 )
-from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.page import Line, Page
 from pai_signer.domain.policy import (
     CheckResult,
-    Result,
     check_reason,
     check_waivers,
     failures,
@@ -34,11 +30,10 @@ from pai_signer.domain.policy import (
     require,
 )
 from pai_signer.domain.progress import Progress
-from pai_signer.domain.receipt import head_words, parse_receipt, receipt_name
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import REGISTRY_NAME, Algorithm, RegisteredKey
 from pai_signer.domain.secret import Secret
-from pai_signer.errors import PolicyRefused, SignerError, UsageError
+from pai_signer.errors import PolicyRefused, SignerError
 from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows import review
 from pai_signer.workflows.commit_facts import with_fresh_commit
@@ -57,9 +52,12 @@ from pai_signer.workflows.engine import (
     TypedText,
     Workflow,
 )
-from pai_signer.workflows.evaluate import evaluate, manifest_of
+from pai_signer.workflows.evaluate import evaluate
 from pai_signer.workflows.make_signatures import Visit
 from pai_signer.workflows.settle import settle_unfinished
+from pai_signer.workflows.signing_facts import signed_facts, signing_facts
+from pai_signer.workflows.signing_pages import receipt_outcome, review_pages
+from pai_signer.workflows.unsigned_part import unsigned_part
 from pai_signer.workflows.workbench import Workbench
 
 #: The session's note that the clock was compared with a watch in this sitting.
@@ -67,7 +65,6 @@ CLOCK: Final = "clock confirmed"
 #: The session's note that the rules were read in this sitting.
 CHECKED: Final = "checks read"
 WAIVE: Final = "waive."
-PARTS: Final[tuple[Visited, ...]] = ("manifest", "tag")
 
 
 class SignState(Record, frozen=True, kw_only=True):
@@ -143,94 +140,6 @@ def content_of(bench: Workbench, version: str) -> str:
         msgspec.json.encode(bench.info),
     )
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-def unsigned_part(bench: Workbench, version: str, what: Visited) -> Visited:
-    """Which visit this is: what was imported, asked for, and is not signed yet."""
-    candidate = bench.candidate(version)
-    signed = bench.history().find(version)
-    open_parts: dict[Visited, bool] = {
-        "manifest": bool(candidate.artifacts) and not (signed and signed.manifest_sha256),
-        "tag": candidate.commit is not None and not (signed and signed.tag_oid),
-    }
-    parts = [part for part in PARTS if what in (part, "all") and open_parts[part]]
-    if parts:
-        return "all" if len(parts) == len(PARTS) else parts[0]
-    if signed is None:
-        raise UsageError(
-            "IMP-7/nothing-imported",
-            f"Nothing was imported for {version} that --what {what} could sign.",
-            "Import the artifacts, or a bundle, first.",
-        )
-    changed = _changed_part(candidate, signed.manifest_sha256, signed.commit)
-    if changed:
-        raise PolicyRefused(
-            "POL-4/refused",
-            f"POL-4: {version} was signed with other {changed} before. "
-            "A published checksum is a contract.",
-            "This cannot be waived: publish the new content as a new version.",
-        )
-    raise UsageError(
-        "IMP-7/nothing-unsigned",
-        f"All that was imported for {version} is signed already.",
-        f"Export it: pai-signer release export {version} DEST",
-        unchanged="The signatures in staging are as they were.",
-    )
-
-
-def _changed_part(
-    candidate: Candidate, manifest_sha256: str | None, commit: str | None
-) -> str | None:
-    manifest = manifest_of(candidate)
-    if manifest and manifest_sha256 and hashlib.sha256(manifest).hexdigest() != manifest_sha256:
-        return "files"
-    if candidate.commit and commit and candidate.commit.oid != commit:
-        return "commit"
-    return None
-
-
-def review_pages(
-    bench: Workbench, state: SignState, checks: Sequence[CheckResult]
-) -> tuple[Page, ...]:
-    """Every page that stands between the candidate and a signature (REV-1)."""
-    candidate = bench.candidate(state.version)
-    history = bench.history()
-    others = [r for r in history.releases if r.version != state.version and r.manifest]
-    pages: list[Page] = []
-    signed = history.find(state.version)
-    if signed is not None:
-        pages.append(_earlier_visit_page(bench, state.version, signed.receipts))
-    names: list[str] = []
-    manifest = manifest_of(candidate)
-    if state.visit != "tag" and manifest is not None:
-        previous = max(others, key=lambda r: bench.profile.version_of(r.version), default=None)
-        pages += review.artifact_pages(candidate, previous)
-        pages.append(review.manifest_page(candidate, manifest, bench.profile))
-        names.append(bench.profile.artifacts.manifest)
-        if bench.profile.artifacts.signature_per_artifact:
-            names += [a.file.name for a in candidate.artifacts]
-    if state.visit != "manifest" and candidate.commit is not None:
-        message = bench.profile.tag_message_of(bench.profile.version_of(state.version))
-        pages += review.commit_pages(state.version, candidate.commit, message)
-    names.append(receipt_name(state.visit))
-    pages.append(review.keys_page(bench.registry()))
-    pages.append(review.comments_page(names, state.version, bench.comment_project))
-    pages.append(Page("The rules", review.check_lines(checks)))
-    return tuple(pages)
-
-
-def _earlier_visit_page(bench: Workbench, version: str, receipts: Sequence[str]) -> Page:
-    """The first visit's receipt, shown at the second (IMP-7)."""
-    staged = bench.releases.staged(version)
-    lines: list[Line] = []
-    for name in receipts:
-        receipt = parse_receipt(staged[name])
-        lines += [Line(receipt.signed_at, label=f"signed ({receipt.visit})")]
-        lines += [Line(f"{a.name} {a.sha256[:16]}...", label="file") for a in receipt.artifacts]
-        if receipt.tag is not None:
-            lines += [Line(receipt.tag.commit, label="commit", mark=Mark.OK)]
-            lines += [Line(receipt.tag.oid, label="tag object")]
-    return Page(f"Signed already for {version}", tuple(lines))
 
 
 class _SignStep(Step[SignState]):
@@ -353,7 +262,7 @@ class _Review(_SignStep):
         return state.reviewed
 
     def pages(self, state: SignState) -> Sequence[Page]:
-        return review_pages(self._bench, state, self._checks(state))
+        return review_pages(self._bench, state.version, state.visit, self._checks(state))
 
     def question(self, state: SignState) -> Question:
         return Proceed("reviewed", "This is everything that will be signed.")
@@ -457,7 +366,7 @@ class _Sign(_SignStep):
         candidate = bench.candidate(state.version)
         checks = self._checks(state)
         require(checks, candidate)
-        signing = _signing_facts(bench, state, candidate, checks)
+        signing = signing_facts(bench, state.version, state.visit, candidate, checks)
         entry = bench.journal.append(SIGNING, msgspec.to_builtins(signing))
         visit = Visit(
             bench=bench,
@@ -479,7 +388,7 @@ class _Sign(_SignStep):
         except BaseException as error:
             self._take_back(visit, error)
             raise
-        bench.journal.append(SIGNED, msgspec.to_builtins(_signed_facts(visit)))
+        bench.journal.append(SIGNED, msgspec.to_builtins(signed_facts(visit)))
 
     def _take_back(self, visit: Visit, error: BaseException) -> None:
         """Leave neither staged files nor a tag of this visit, and say so in the journal."""
@@ -498,45 +407,6 @@ class _Sign(_SignStep):
             # Not journalled as discarded, so the next start settles it; the first error counts.
             if isinstance(error, SignerError):
                 error.unchanged = "What was made so far is settled when the program starts again."
-
-
-def _signing_facts(
-    bench: Workbench, state: SignState, candidate: Candidate, checks: Sequence[CheckResult]
-) -> SigningFacts:
-    manifest = manifest_of(candidate) if state.visit != "tag" else None
-    commit = candidate.commit if state.visit != "manifest" else None
-    registry = bench.registry()
-    waived = [check for check in checks if check.result is Result.WAIVED]
-    waivers = "".join(f" --waive {check.id}={check.reason!r}" for check in waived)
-    return SigningFacts(
-        version=state.version,
-        visit=state.visit,
-        candidate_sha256=hashlib.sha256(bench.candidate_bytes(state.version)).hexdigest(),
-        manifest=tuple(
-            SignedFile(name=a.file.name, sha256=a.file.sha256)
-            for a in candidate.artifacts
-            if manifest is not None
-        ),
-        manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
-        commit=commit.oid if commit else None,
-        checks=tuple(
-            {"id": c.id, "result": c.result.value, "text": c.text, "reason": c.reason}
-            for c in checks
-        ),
-        keys=tuple(key.id for key in registry.keys if key.can_sign),
-        command=f"release sign {state.version} --confirm {state.version} "
-        f"--what {state.visit}{waivers}",
-    )
-
-
-def _signed_facts(visit: Visit) -> SignedFacts:
-    return SignedFacts(
-        version=visit.signing.version,
-        visit=visit.signing.visit,
-        receipt=receipt_name(visit.signing.visit),
-        files={name: hashlib.sha256(data).hexdigest() for name, data in visit.files.items()},
-        tag_oid=visit.tag_oid,
-    )
 
 
 def _discard(bench: Workbench, state: SignState) -> None:
@@ -564,32 +434,3 @@ def _files(signed: SignedRelease | None) -> Mapping[str, str]:
 
 def _outcome(bench: Workbench, state: SignState) -> Outcome:
     return receipt_outcome(bench, state.version, state.visit)
-
-
-def receipt_outcome(bench: Workbench, version: str, visit: Visited) -> Outcome:
-    """The receipt of a visit, as pages and as data."""
-    name = receipt_name(visit)
-    staged = bench.releases.staged(version)
-    receipt = parse_receipt(staged[name])
-    lines = [
-        *(Line(key.id, label=key.algorithm) for key in receipt.keys),
-        Line(f"entry {receipt.journal.n}", label="journal"),
-        Line(head_words(receipt.journal.hash), label="in words"),
-        *(Line(f"{file_name}", label="signed", mark=Mark.OK) for file_name in receipt.files),
-        *(
-            Line(f"{c.id}: {c.reason}", label="waived", mark=Mark.WAIVED)
-            for c in receipt.checks
-            if c.result is Result.WAIVED
-        ),
-        Line("Next: export it to a medium."),
-    ]
-    data = {
-        "version": version,
-        "visit": visit,
-        "receipt": name,
-        "journal": {"n": receipt.journal.n, "hash": receipt.journal.hash},
-        "files": receipt.files,
-        "tag": receipt.tag.oid if receipt.tag else None,
-        "waived": {c.id: c.reason for c in receipt.checks if c.result is Result.WAIVED},
-    }
-    return Outcome((Page(f"Receipt: {version} ({visit})", tuple(lines)),), data)

@@ -10,7 +10,7 @@ from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.key_commands import passphrase_option
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.workflows.engine import YES, Answer, Conversation, Session
-from pai_signer.workflows.import_release import DIGEST
+from pai_signer.workflows.import_questions import DIGEST
 from pai_signer.workflows.review_release import review_release
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.sign_release import WAIVE
