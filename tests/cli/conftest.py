@@ -5,13 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
-from tests.workflows.bench import PHRASES, keyed_vault, published, signed_vault
+from tests.workflows.bench import PHRASES, keyed_vault, new_vault, published, signed_vault
 
 
 @pytest.fixture
 def keyed(tmp_path: Path) -> Program:
     """A vault with keys and nothing imported."""
     return Program(keyed_vault(tmp_path / "vault"), phrases=PHRASES)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Program:
+    """A vault without keys."""
+    return Program(new_vault(tmp_path / "vault"), phrases=PHRASES)
 
 
 @pytest.fixture
