@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -56,6 +57,22 @@ def files_below(*folders: Path) -> Iterator[Path]:
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     return Program(new_vault(tmp_path / "vault"), phrases=CANARIES)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault whose keys are under the canaries, with the release imported; to be copied."""
+    vault = new_vault(tmp_path_factory.mktemp("prepared") / "vault")
+    program = Program(vault, phrases=CANARIES)
+    program("key", "generate", passphrases=True)
+    program("release", "import", downloads())
+    return vault
+
+
+@pytest.fixture
+def ready(prepared: Path, tmp_path: Path) -> Program:
+    """A copy of ``prepared``."""
+    return Program(Path(shutil.copytree(prepared, tmp_path / "ready")), phrases=CANARIES)
 
 
 class Watcher:
@@ -114,12 +131,10 @@ def test_a_whole_session_leaves_no_passphrase_anywhere(program: Program, tmp_pat
         assert_absent(path.read_bytes(), path)
 
 
-def test_a_saved_state_after_every_failure_holds_no_passphrase(program: Program) -> None:
-    program("key", "generate", passphrases=True)
-    program("release", "import", downloads())
+def test_a_saved_state_after_every_failure_holds_no_passphrase(ready: Program) -> None:
     wrong = {**CANARIES, "gpg": b"canary-two penguin openpgp, mistyped"}
-    Program(program.vault, phrases=wrong)(*SIGN, passphrases=True, code=3)
-    states = list((program.vault / "unfinished").iterdir())
+    Program(ready.vault, phrases=wrong)(*SIGN, passphrases=True, code=3)
+    states = list((ready.vault / "unfinished").iterdir())
     assert states
     for path in states:
         assert_absent(path.read_bytes(), path)
@@ -136,12 +151,8 @@ FAULTS = [
 
 @pytest.mark.parametrize("place", FAULTS)
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_bug_shows_kind_and_place_and_no_value(
-    program: Program, place: str, as_json: bool
-) -> None:
-    program("key", "generate", passphrases=True)
-    program("release", "import", downloads())
-    broken = Program(program.vault, (*WEAK, "--fault", place), phrases=CANARIES)
+def test_a_bug_shows_kind_and_place_and_no_value(ready: Program, place: str, as_json: bool) -> None:
+    broken = Program(ready.vault, (*WEAK, "--fault", place), phrases=CANARIES)
     ended = broken(*SIGN, passphrases=True, code=1, as_json=as_json)
     assert_absent(ended.text.encode(), "the crash")
     assert CANARY not in ended.text
@@ -151,18 +162,16 @@ def test_a_bug_shows_kind_and_place_and_no_value(
         assert part in ended.stderr
     if as_json:
         assert ended.json["exit_code"] == 1
-    for path in files_below(program.vault):
+    for path in files_below(ready.vault):
         assert_absent(path.read_bytes(), path)
     if place != "pai_signer.adapters.process:run":
-        program(*SIGN, passphrases=True)  # and the next start settles and signs
+        ready(*SIGN, passphrases=True)  # and the next start settles and signs
 
 
-def test_no_agent_is_left_behind(program: Program) -> None:
-    program("key", "generate", passphrases=True)
-    program("release", "import", downloads())
-    program(*SIGN, passphrases=True)
+def test_no_agent_is_left_behind(ready: Program) -> None:
+    ready(*SIGN, passphrases=True)
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    ours = [line for line in listed.stdout.splitlines() if str(program.vault) in line]
+    ours = [line for line in listed.stdout.splitlines() if str(ready.vault) in line]
     assert [line for line in ours if "gpg-agent" in line] == []
 
 
