@@ -1,11 +1,25 @@
 """Vaults with weak keys for the program as a process."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program
-from tests.workflows.bench import PHRASES, keyed_vault, new_vault, published, signed_vault
+from tests.workflows.bench import (
+    PHRASES,
+    keyed_vault,
+    new_vault,
+    published,
+    remove_store,
+    signed_vault,
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _store() -> Iterator[None]:
+    yield
+    remove_store()
 
 
 @pytest.fixture

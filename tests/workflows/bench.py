@@ -96,13 +96,18 @@ class Silent:
 
 @functools.cache
 def _store() -> Path:
-    # Kept by the module for the whole run, removed when the interpreter ends.
     return Path(_folder().name)
 
 
 @functools.cache
 def _folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="pai-bench-", ignore_cleanup_errors=True)
+
+
+def remove_store() -> None:
+    """At the end of a test session: xdist's workers end without the interpreter's clean-up."""
+    if _folder.cache_info().currsize:
+        _folder().cleanup()
 
 
 @functools.cache

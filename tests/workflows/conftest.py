@@ -12,9 +12,16 @@ from tests.workflows.bench import (
     new_vault,
     opened,
     published,
+    remove_store,
     run,
     signed_vault,
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _store() -> Iterator[None]:
+    yield
+    remove_store()
 
 
 @pytest.fixture
