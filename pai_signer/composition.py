@@ -14,6 +14,7 @@ from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.adapters.git import GitMirror
 from pai_signer.adapters.gpg_keys import GpgKeys
+from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.host import LinuxHost
 from pai_signer.adapters.journal_file import FileJournal
@@ -99,6 +100,7 @@ def open_workbench(
             publisher=FolderPublisher(),
             minisign=MinisignKeyDirectory(vault.path / "keys" / "minisign", limits=limits),
             openpgp=GpgKeys(vault.path / "keys" / "gnupg", time),
+            openpgp_life=GpgLife(vault.path / "keys" / "gnupg", time),
             verifiers=verifiers(time),
             tags=GitMirror(vault.path),
             journal=FileJournal(vault.path, time),

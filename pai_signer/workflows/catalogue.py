@@ -10,13 +10,14 @@ from typing import Any, Final, cast
 
 from pai_signer.domain.history import Visited
 from pai_signer.errors import SignerError, UsageError
-from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_keys, import_key
+from pai_signer.workflows.add_keys import generate_keys, import_key
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
 from pai_signer.workflows.import_release import DIGEST, import_release
 from pai_signer.workflows.publish_keys import publish_keys
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
+from pai_signer.workflows.sign_registry import GPG, MINISIGN, SystemName
 from pai_signer.workflows.sign_release import WAIVE, sign_release
 from pai_signer.workflows.verify_release import verify_folder
 from pai_signer.workflows.workbench import Workbench

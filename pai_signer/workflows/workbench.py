@@ -23,6 +23,7 @@ from pai_signer.ports import (
     MinisignKeys,
     MinisignVerifier,
     OpenPgpKeys,
+    OpenPgpLife,
     OpenPgpVerifier,
     Publisher,
     RegistryStore,
@@ -56,6 +57,7 @@ class Workbench:
     publisher: Publisher
     minisign: MinisignKeys
     openpgp: OpenPgpKeys
+    openpgp_life: OpenPgpLife
     verifiers: Verifiers
     tags: TagStore
     journal: Journal
