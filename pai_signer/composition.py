@@ -24,7 +24,7 @@ from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
 from pai_signer.adapters.publisher import FolderPublisher
 from pai_signer.adapters.source import FolderSources
 from pai_signer.adapters.vault import Vault
-from pai_signer.adapters.vault_files import FileRegistry, FileReleases, FileStates
+from pai_signer.adapters.vault_files import FileCeremonies, FileRegistry, FileReleases, FileStates
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
@@ -107,6 +107,7 @@ def open_workbench(
             states=FileStates(vault.path),
             releases=FileReleases(vault.path),
             registry_store=FileRegistry(vault.path),
+            ceremonies=FileCeremonies(vault.path),
             scratch=scratch,
         )
         stack.callback(bench.session.wipe)

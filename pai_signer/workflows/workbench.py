@@ -15,6 +15,7 @@ from pai_signer.domain.text import safe_text
 from pai_signer.domain.vault_info import VaultInfo
 from pai_signer.errors import UsageError
 from pai_signer.ports import (
+    CeremonyStore,
     Clock,
     Destinations,
     Host,
@@ -64,6 +65,7 @@ class Workbench:
     states: StateStore
     releases: ReleaseStore
     registry_store: RegistryStore
+    ceremonies: CeremonyStore
     #: A private folder that is gone afterwards.
     scratch: Callable[[], AbstractContextManager[Path]]
     session: Session = field(default_factory=Session)
