@@ -14,6 +14,7 @@ from pai_signer.workflows.add_keys import generate_keys, import_key
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
+from pai_signer.workflows.extend_gpg import extend_gpg
 from pai_signer.workflows.import_release import DIGEST, import_release
 from pai_signer.workflows.publish_keys import publish_keys
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
@@ -103,6 +104,12 @@ CATALOGUE: Final = (
         "Import an OpenPGP key",
         "key import --gpg",
         lambda bench, a: import_key(bench, GPG, a.get("file", "")),
+    ),
+    Entry(
+        "key.extend",
+        "Extend the OpenPGP key",
+        "key extend",
+        lambda bench, a: extend_gpg(bench, a.get("until", "")),
     ),
     Entry(
         "key.publish",

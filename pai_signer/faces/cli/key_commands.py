@@ -1,4 +1,4 @@
-"""``key``: generate, import, list, show, publish."""
+"""``key``: generate, import, list, show, extend, publish."""
 
 import click
 
@@ -67,6 +67,16 @@ def key_list(session: CommandSession) -> None:
 def key_show(session: CommandSession, key_id: str) -> None:
     """Show one key: its public part, state and dates."""
     session.run("key.show", {"id": key_id}, {})
+
+
+@key.command("extend")
+@click.option("--until", metavar="YYYY-MM-DD", help="The new expiry; proposed if not given.")
+@passphrase_option
+@click.pass_obj
+def key_extend(session: CommandSession, until: str | None, descriptors: tuple[str, ...]) -> None:
+    """Extend the expiry of the OpenPGP key and register its merged certificate."""
+    answers = passphrases.from_descriptors(descriptors)
+    session.run("key.extend", {"until": until or ""}, answers)
 
 
 @key.command("publish")
