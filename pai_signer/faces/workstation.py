@@ -100,6 +100,7 @@ class WorkstationDesk:
             "key.generate": "there are keys already" if minisign or openpgp else "",
             "key.import.minisign": "there is a minisign key already" if minisign else "",
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else "",
+            "key.rotate.minisign": "" if minisign else "there is no minisign key yet",
             "key.extend": "" if openpgp else "there is no OpenPGP key yet",
             "key.publish": "" if minisign or openpgp else "there is no key yet",
         }

@@ -97,8 +97,10 @@ class Plan:
 class TranscriptRecorder(Generic[C]):
     """The ``Recorder`` of ceremonies: everything goes into the state itself."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, keeps: Sequence[str] = ()) -> None:
+        """``keeps`` are further fields that walking back does not undo, as a key that was made."""
         self._clock = clock
+        self._keeps = keeps
 
     def taken(self, state: C, step: Step[C], question: Question, answer: Answer) -> C:
         """Record a step as it was taken; of a secret only that there was one."""
@@ -128,8 +130,10 @@ class TranscriptRecorder(Generic[C]):
 
     def returned(self, earlier: C, current: C) -> C:
         """A step that is walked back over did happen: its record stays."""
+        kept: dict[str, Any] = {name: getattr(current, name) for name in self._keeps}
         return msgspec.structs.replace(
             earlier,
+            **kept,
             ceremony=current.ceremony,
             began_at=current.began_at,
             journal_at_begin=current.journal_at_begin,

@@ -406,8 +406,11 @@ class Conversation(Generic[S]):
             if msgspec.json.decode(saved.start, type=kind) != self.workflow.start:
                 return False  # asked for something else: another folder, another visit
             state = msgspec.json.decode(saved.state, type=kind)
-            if all(step.done(state) for step in self.workflow.steps):
+            over = all(step.done(state) for step in self.workflow.steps)
+            if over and self.workflow.recorder is None:
                 return False  # it was over: asked for again, it is done again
+            # A ceremony that was killed at its very end only shows its outcome: it makes no
+            # second key because somebody was not told of the first.
             self._state = state
             self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
