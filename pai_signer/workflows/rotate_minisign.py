@@ -31,15 +31,14 @@ from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows.ceremony import CeremonyState, Plan, TranscriptRecorder
 from pai_signer.workflows.ceremony_steps import CompareKey, closing, opening
 from pai_signer.workflows.engine import (
-    YES,
     Answer,
     Automatic,
-    Confirm,
     Outcome,
     Proceed,
     Question,
     SecretText,
     Step,
+    TypedText,
     Workflow,
 )
 from pai_signer.workflows.sign_registry import GPG, MINISIGN, sign_and_store
@@ -355,7 +354,7 @@ class _Rotate(_RotateStep):
         "Three keys sign the statement: the old, the new and the OpenPGP key. The new key is "
         "registered, the old one is retired.",
     )
-    blanks = ("ID of the new key",)
+    blanks = ("ID of the new key", "ID of the old key, typed")
 
     def done(self, state: RotateState) -> bool:
         return state.rotated
@@ -363,17 +362,20 @@ class _Rotate(_RotateStep):
     def question(self, state: RotateState) -> Question:
         if self._is_over(state):
             return Automatic("rotate")
-        prompt = f"From now on {_made(state).id} signs, and {state.old} never again?"
-        return Confirm("rotate", prompt, default=YES)
+        return TypedText(
+            "confirm",
+            f"From now on {_made(state).id} signs. Type the ID of the key that ends, {state.old}",
+            must_equal=state.old,
+            refusal=UsageError(
+                "KEY-3/not-confirmed",
+                "The rotation was not confirmed.",
+                f"Confirm it (--confirm {state.old}), or discard the ceremony: then the new key "
+                "is removed.",
+            ),
+        )
 
     def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
         if not self._is_over(state):
-            if answer != YES:
-                raise UsageError(
-                    "KEY-3/not-confirmed",
-                    "The rotation was not confirmed.",
-                    "Confirm it, or discard the ceremony: then the new key is removed.",
-                )
             self._carry_out(state)
         progress.say(Line("the registry is signed; the new key is in use", mark=Mark.OK))
         return msgspec.structs.replace(state, rotated=True)

@@ -9,6 +9,12 @@ PHRASE = b"weak new phrase"
 DESPITE = ("--despite", "a test machine")
 
 
+def confirmed(program: Program) -> tuple[str, ...]:
+    """The options that name the key in use as the one that ends."""
+    keys = program("key", "list", as_json=True).json["keys"]
+    return ("--confirm", next(key["id"] for key in keys if key["algorithm"] == "minisign"))
+
+
 def test_the_script_is_printed_and_nothing_is_begun(keyed: Program) -> None:
     text = keyed("key", "rotate", "minisign", "--script").stdout
     assert "CEREMONY SCRIPT" in text
@@ -22,7 +28,14 @@ def test_flags_alone_rotate_and_the_keys_are_published(keyed: Program, tmp_path:
     rotating = dataclasses.replace(keyed, phrases={**keyed.phrases, "new": PHRASE})
     people = ("--second", "Ben", "--witness", "Wim", "--verdict", "accept")
     data = rotating(
-        "key", "rotate", "minisign", *people, *DESPITE, passphrases=True, as_json=True
+        "key",
+        "rotate",
+        "minisign",
+        *people,
+        *DESPITE,
+        *confirmed(keyed),
+        passphrases=True,
+        as_json=True,
     ).json
     folder = tmp_path / "public"
     folder.mkdir()
@@ -38,7 +51,7 @@ def test_an_exception_is_noted_at_a_prompt(keyed: Program) -> None:
     rotating = dataclasses.replace(keyed, phrases={**keyed.phrases, "new": PHRASE})
     lines = ("", "Ben", ":x", "one door", "two doors", "lock both", "Wim", *[""] * 12)
     ended = rotating(
-        *("key", "rotate", "minisign", *DESPITE, "--verdict", "nobody"),
+        *("key", "rotate", "minisign", *DESPITE, *confirmed(keyed), "--verdict", "nobody"),
         passphrases=True,
         script="\n".join(lines) + "\n",
     )

@@ -22,7 +22,7 @@ from pai_signer.errors import (
     UsageError,
 )
 from pai_signer.workflows import catalogue
-from pai_signer.workflows.engine import NO, Answer, Automatic, Conversation
+from pai_signer.workflows.engine import Answer, Automatic, Conversation
 from pai_signer.workflows.rotate_minisign import (
     RELEASE_NOTE,
     REPOSITORY_FILES,
@@ -53,7 +53,8 @@ LATER: Final = "0.3.0"
 
 def rotate(bench: Workbench, **answers: Answer) -> dict[str, Any]:
     """Play the rotation by flags alone; its outcome's data."""
-    return dict(run(bench, ROTATE, {**secrets(new=NEW_PHRASE), **answers}).data)
+    given = {"confirm": active(bench), **secrets(new=NEW_PHRASE), **answers}
+    return dict(run(bench, ROTATE, given).data)
 
 
 def key_files(bench: Workbench) -> set[str]:
@@ -190,7 +191,8 @@ def test_no_passphrase_stands_in_anything_that_is_kept(rotated: Workbench) -> No
 def test_a_second_rotation_keeps_both_statements_published(
     rotated: Workbench, published: Path
 ) -> None:
-    run(rotated, ROTATE, secrets(minisign=NEW_PHRASE, new=b"weak newest phrase"))
+    phrases = secrets(minisign=NEW_PHRASE, new=b"weak newest phrase")
+    run(rotated, ROTATE, {"confirm": active(rotated), **phrases})
     run(rotated, "key.publish", directory=str(published))
     assert len(list(published.glob("transition-minisign-*.txt"))) == 2
     assert len(rotated.registry().of(Algorithm.MINISIGN)) == 3
@@ -275,6 +277,7 @@ def walk(talk: Conversation[Any], until: str, answers: Mapping[str, Answer] | No
     while (step := talk.step) is not None and step.id != until:
         question = step.question(talk.state)
         default = "" if isinstance(question, Automatic) else question.default or ""
+        given["confirm"] = talk.state.old
         talk.answer(given.get(question.name, default), Progress())
 
 
@@ -477,6 +480,8 @@ def test_walking_back_over_the_new_key_makes_no_second_one(keyed: Workbench) -> 
 def test_who_does_not_confirm_changes_nothing(keyed: Workbench) -> None:
     old = active(keyed)
     with pytest.raises(UsageError, match="not confirmed"):
-        rotate(keyed, rotate=NO)
+        run(keyed, ROTATE, fresh())
+    with pytest.raises(UsageError, match="does not answer"):
+        rotate(keyed, confirm=old[:-1])
     assert active(keyed) == old
     assert keyed.ceremonies.names() == ()

@@ -90,6 +90,7 @@ def key_extend(session: CommandSession, until: str | None, descriptors: tuple[st
 @click.option("--clock-first", metavar="TIME", help="UTC by your own clock: 2026-12-31 23:59.")
 @click.option("--clock-second", metavar="TIME", help="UTC by the second maintainer's clock.")
 @click.option("--compare", metavar="TEXT", help="The new key's digits or words, as heard.")
+@click.option("--confirm", metavar="KEYID", help="The ID of the key that ends.")
 @click.option("--verdict", type=click.Choice(["accept", "disagree", "nobody"]))
 @click.option("--verdict-reason", metavar="TEXT", help="Why the witness disagrees.")
 @passphrase_option
