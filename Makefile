@@ -1,8 +1,8 @@
 # Everything one does with a checkout. `./bootstrap TARGET` installs the Debian packages first.
 
 PYTHON ?= python3
-# More for pytest, as in: make test PYTEST_FLAGS="-n 2 -x"
-PYTEST_FLAGS ?=
+# Two processes, for two cores; another choice: make test PYTEST_FLAGS=-x
+PYTEST_FLAGS ?= -n 2
 
 .PHONY: rehearse test lint bench fault-test vm-test lock clean
 .DELETE_ON_ERROR:
@@ -28,11 +28,11 @@ bench: .venv/stamp
 # kill -9 and I/O errors at every system call that matters (a sample stands in `make test`),
 # and a full pass over 8.5 GB.
 fault-test: .venv/stamp
-	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py -s $(PYTEST_FLAGS)
+	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py -s
 
 # FAT32, real USB storage and power cuts, in a virtual machine.
 vm-test: .venv/stamp
-	.venv/bin/pytest tests/vm $(PYTEST_FLAGS)
+	.venv/bin/pytest tests/vm
 
 # Two environments from two locks: what runs on the workstation, and that plus the test tools.
 # Wheels only, each by its hash; `pip check` proves that no requirement is missing from the lock.

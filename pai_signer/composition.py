@@ -14,6 +14,7 @@ from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.adapters.git import GitMirror
 from pai_signer.adapters.gpg_keys import GpgKeys
+from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.host import LinuxHost
 from pai_signer.adapters.journal_file import FileJournal
@@ -23,7 +24,7 @@ from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
 from pai_signer.adapters.publisher import FolderPublisher
 from pai_signer.adapters.source import FolderSources
 from pai_signer.adapters.vault import Vault
-from pai_signer.adapters.vault_files import FileRegistry, FileReleases, FileStates
+from pai_signer.adapters.vault_files import FileCeremonies, FileRegistry, FileReleases, FileStates
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
@@ -99,12 +100,14 @@ def open_workbench(
             publisher=FolderPublisher(),
             minisign=MinisignKeyDirectory(vault.path / "keys" / "minisign", limits=limits),
             openpgp=GpgKeys(vault.path / "keys" / "gnupg", time),
+            openpgp_life=GpgLife(vault.path / "keys" / "gnupg", time),
             verifiers=verifiers(time),
             tags=GitMirror(vault.path),
             journal=FileJournal(vault.path, time),
             states=FileStates(vault.path),
             releases=FileReleases(vault.path),
             registry_store=FileRegistry(vault.path),
+            ceremonies=FileCeremonies(vault.path),
             scratch=scratch,
         )
         stack.callback(bench.session.wipe)

@@ -5,7 +5,7 @@ All of them raise ``SignerError`` families only: ``ToolError`` or
 and the like where they could.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -188,6 +188,15 @@ class MinisignKeys(Protocol):
     def discard(self, public_key: str) -> None:
         """Remove the stored key: only for a generation that was never registered."""
 
+    def stray(self, known_ids: Collection[str]) -> tuple[str, ...]:
+        """IDs of stored keys that are not among ``known_ids``: a crash had left them."""
+
+    def adopt(self, key_id: str, passphrase: Secret) -> str:
+        """The public key line of a stored key, opened and proved; refuses a wrong passphrase."""
+
+    def discard_stray(self, key_id: str) -> None:
+        """Remove a stored key of which only the ID is known."""
+
 
 class MinisignVerifier(Protocol):
     """Checks minisign signatures with code that shares nothing with signing (SIG-5)."""
@@ -340,6 +349,22 @@ class RegistryStore(Protocol):
 
     def save(self, files: Mapping[str, bytes]) -> None:
         """Replace all of them together; earlier states are kept aside."""
+
+
+class CeremonyStore(Protocol):
+    """The vault's ``ceremonies`` folder: transcripts and what the ceremonies made (KEY-1)."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every ceremony that left something, sorted by name."""
+
+    def load(self, ceremony: str) -> dict[str, bytes]:
+        """All files of a ceremony by name; empty where there are none."""
+
+    def save(self, ceremony: str, files: Mapping[str, bytes]) -> None:
+        """Put ``files`` beside or in the place of those there, all at once or not at all."""
+
+    def delete(self, ceremony: str) -> None:
+        """Forget a ceremony that was discarded; nothing there is fine."""
 
 
 # --- the later life of an OpenPGP key (KEY-4, KEY-5) --------------------------------------

@@ -99,7 +99,7 @@ class GpgLife:
         fingerprint = parse_fingerprint(fingerprint)
         with vault_home(self._home) as home:
             self._check_has_primary(home, commands.listed(home, fingerprint).primary)
-            return revocation.make(home, fingerprint, reason, text, passphrase, self._clock.now())
+            return revocation.make(home, fingerprint, reason, text, passphrase, self._clock)
 
     def check_revocation(self, fingerprint: str, block: bytes) -> OpenPgpRevocation:
         """What this revocation would do to this key; nothing is changed.

@@ -21,7 +21,7 @@ from pai_signer.domain.openpgp_signatures import (
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError, PolicyRefused, ToolError
-from pai_signer.ports import OpenPgpRevocation
+from pai_signer.ports import Clock, OpenPgpRevocation
 
 #: Answers to gpg's menu of reasons, which does not count as the packets do.
 _MENU: Final = {RevocationReason.COMPROMISED: "1", RevocationReason.SUPERSEDED: "2"}
@@ -33,7 +33,7 @@ def make(
     reason: RevocationReason,
     text: str,
     passphrase: Secret,
-    now: datetime,
+    clock: Clock,
 ) -> OpenPgpRevocation:
     """Let gpg make a revocation and ``judge`` it: this key's, with this reason and text."""
     # Its questions in turn: sure? reason? text, up to an empty line; sure?
@@ -48,7 +48,8 @@ def make(
     if b"Bad passphrase" in finished.stderr:
         raise wrong_passphrase("the OpenPGP key")
     commands.check_finished(finished, "make the revocation certificate")
-    made = judge(home, fingerprint, finished.stdout, now)
+    # Asked after gpg has dated it, or a second's turn would make it one of the future.
+    made = judge(home, fingerprint, finished.stdout, clock.now())
     if (made.reason, made.text) != (reason, text):
         raise ToolError(
             "KEY-5/not-as-asked",

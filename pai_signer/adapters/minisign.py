@@ -8,8 +8,9 @@ final newline. Each of them is overridden here and read back.
 
 import dataclasses
 import os
+import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, cast
 
@@ -29,10 +30,12 @@ from pai_signer.domain.minisig import (
     parse_secret_key_header,
 )
 from pai_signer.domain.secret import Secret
+from pai_signer.domain.text import safe_text
 from pai_signer.errors import BadSignature, CannotTell, FormatError, PolicyRefused, UntrustedKey
 
 #: What the program and the system want beside scrypt's own memory.
 _MEMORY_MARGIN_BYTES: Final = 64 << 20
+_KEY_ID: Final = re.compile(r"[0-9A-F]{1,16}", re.ASCII)
 
 
 def memory_available_bytes() -> int:
@@ -115,7 +118,7 @@ class MinisignKeyDirectory:
         The whole public key is compared: the ID is random and proves nothing.
         """
         check_passphrase(passphrase)
-        secret_key = self._decrypt(self._load(public_key), passphrase)
+        secret_key = self._decrypt(self._read(self._path(public_key)), passphrase)
         try:
             return UnlockedKey(secret_key, public_key)
         except BaseException:
@@ -125,6 +128,43 @@ class MinisignKeyDirectory:
     def discard(self, public_key: str) -> None:
         """Remove the stored key: only for a generation that was never registered."""
         durable.remove(self._path(public_key))
+
+    def stray(self, known_ids: Collection[str]) -> tuple[str, ...]:
+        """IDs of stored keys that are not among ``known_ids``: a crash had left them."""
+        names = (path.stem for path in self._directory.glob("*.key"))
+        return tuple(
+            sorted(name for name in names if name not in known_ids and _KEY_ID.fullmatch(name))
+        )
+
+    def adopt(self, key_id: str, passphrase: Secret) -> str:
+        """The public key line of a stored key, opened and proved; refuses a wrong passphrase.
+
+        For a key whose maker was killed before it could say what it had made.
+        """
+        check_passphrase(passphrase)
+        with self._decrypt(self._read(self._stray_path(key_id)), passphrase) as secret_key:
+            line = _public_line(secret_key)
+            UnlockedKey(secret_key, line).sign_prehashed(bytes(BLAKE2B_512_BYTES), "proof")
+        if parse_public_key(line).shown_id != key_id:
+            raise UntrustedKey(
+                "KEY-1/other-key",
+                f"The file {key_id}.key holds another key.",
+                "Find out who put it into the vault before you go on.",
+            )
+        return line
+
+    def discard_stray(self, key_id: str) -> None:
+        """Remove a stored key of which only the ID is known."""
+        durable.remove(self._stray_path(key_id))
+
+    def _stray_path(self, key_id: str) -> Path:
+        if not _KEY_ID.fullmatch(key_id):
+            raise FormatError(
+                "KEY-1/key-id",
+                f"{safe_text(key_id, limit=80)!r} is no minisign key ID.",
+                "Give it as 'key list' shows it.",
+            )
+        return self._directory / f"{key_id}.key"
 
     def _path(self, public_key: str) -> Path:
         return self._directory / f"{parse_public_key(public_key).shown_id}.key"
@@ -140,8 +180,8 @@ class MinisignKeyDirectory:
         durable.make_directory(self._directory)
         durable.create(path, key_file)
 
-    def _load(self, public_key: str) -> bytes:
-        path = self._path(public_key)
+    @staticmethod
+    def _read(path: Path) -> bytes:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:

@@ -1,4 +1,4 @@
-"""The vault's plain files behind their ports: states, releases, registry.
+"""The vault's plain files behind their ports: states, releases, registry, ceremonies.
 
 Files that belong together are published as one folder, so that a crash at any
 point leaves all of the old ones or all of the new (SIG-6).
@@ -153,6 +153,37 @@ class FileRegistry:
 
     def _serials(self) -> list[str]:
         return sorted((n for n in _names_in(self._folder) if _SERIAL.fullmatch(n)), key=int)
+
+
+class FileCeremonies:
+    """``ports.CeremonyStore``: ``ceremonies/ID/`` with the transcript and the statements."""
+
+    def __init__(self, vault: Path) -> None:
+        self._folder = vault / "ceremonies"
+
+    def names(self) -> tuple[str, ...]:
+        """Every ceremony that left something, sorted by name."""
+        return tuple(name for name in _names_in(self._folder) if self.load(name))
+
+    def load(self, ceremony: str) -> dict[str, bytes]:
+        """All files of a ceremony by name; empty where there are none."""
+        return _read_folder(self._folder / _checked_name(ceremony))
+
+    def save(self, ceremony: str, files: Mapping[str, bytes]) -> None:
+        """Put ``files`` beside or in the place of those there, all at once or not at all."""
+        for name in files:
+            _checked_name(name)
+        together = {**self.load(ceremony), **files}
+        durable.make_directory(self._folder)
+        with durable.held_directory(self._folder) as descriptor:
+            durable.sweep(descriptor)
+        durable.publish_directory(self._folder / ceremony, together)
+
+    def delete(self, ceremony: str) -> None:
+        """Forget all files of a ceremony, at once; nothing there is fine."""
+        folder = self._folder / _checked_name(ceremony)
+        if folder.is_dir():
+            durable.publish_directory(folder, {})
 
 
 def read_bounded(path: Path, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:

@@ -111,7 +111,10 @@ class Comparison(Record, frozen=True, kw_only=True):
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """What the witness says at the end, under which statement. A witness may disagree."""
+    """What the witness says at the end, under which statement. A witness may disagree.
+
+    A ceremony that nobody witnessed ends without one.
+    """
 
     witness: str
     at: datetime
@@ -272,11 +275,11 @@ def check_transcript(t: Transcript) -> None:
         others.append(t.verdict.at)
     if any(time.tzinfo is None for time in (*times, *others)):
         raise _bad("a time has no time zone")
-    ending = (t.verdict is None, t.ended_at is None, t.journal_at_end is None)
     verdict = t.verdict
     rules = {
         "its times do not run forward": times == sorted(times),
-        "only a part of its ending is there": any(ending) == all(ending),
+        "only a part of its ending is there": (t.ended_at is None) == (t.journal_at_end is None)
+        and (t.verdict is None or t.ended_at is not None),
         "the witness disagrees without saying why": verdict is None
         or verdict.accepts
         or bool(verdict.reason.strip()),

@@ -184,7 +184,8 @@ def _comparison(comparison: Comparison) -> list[str]:
 
 def _verdict(t: Transcript) -> list[str]:
     if t.verdict is None:
-        return ["  none: the ceremony did not reach its end"]
+        why = "nobody witnessed it" if t.ended_at else "the ceremony did not reach its end"
+        return [f"  none: {why}"]
     said = "ACCEPTS" if t.verdict.accepts else "DISAGREES"
     rows = [
         *_wrapped(f"{t.verdict.witness} {said}, {_moment(t.verdict.at)}", indent="  "),

@@ -25,6 +25,7 @@ _NAME_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9._+-]|\{version\}|\{tag\})+", r
 _OWN_NAMES: Final = {"receipt.json", "receipt-tag.json", "receipt.txt", "receipt-tag.txt"} | {
     "registry.json",
     "UPLOAD.md",
+    "reminders.ics",
 }
 _OWN_SUFFIXES: Final = (".minisig", ".asc", ".sha256", ".bundle")
 

@@ -112,6 +112,8 @@ class WorkstationDesk:
             "key.publish": no_key,
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
+            "key.rotate.minisign": "" if minisign else "there is no minisign key yet",
+            "key.extend": "" if openpgp else "there is no OpenPGP key yet",
         }
         return reasons.get(entry_id, "")
 

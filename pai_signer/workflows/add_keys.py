@@ -5,33 +5,22 @@ the registry is signed by every key that can sign then, so the passphrases of
 keys that exist already are asked too.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Final, Literal, cast
+from typing import ClassVar, Final, cast
 
 import msgspec
 
 from pai_signer.domain.artifact import Record
-from pai_signer.domain.minisig import parse_public_key, trusted_comment
+from pai_signer.domain.minisig import parse_public_key
 from pai_signer.domain.openpgp import grouped_fingerprint
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
-from pai_signer.domain.records import encode_record
-from pai_signer.domain.registry import (
-    MINISIG_SUFFIX,
-    OPENPGP_SUFFIX,
-    REGISTRY_NAME,
-    Algorithm,
-    KeyState,
-    RegisteredKey,
-    Registry,
-    with_key,
-)
+from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, with_key
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import PolicyRefused
-from pai_signer.ports import OpenPgpKeyInfo, UnlockedMinisignKey
+from pai_signer.ports import OpenPgpKeyInfo
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -44,15 +33,16 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.pick_directory import checked_directory
-from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.sign_registry import (
+    ALGORITHMS,
+    GPG,
+    MINISIGN,
+    SystemName,
+    sign_and_store,
+)
 from pai_signer.workflows.workbench import Workbench
 
-MINISIGN: Final = "minisign"
-GPG: Final = "gpg"
 MAX_KEY_FILE_BYTES: Final = 1 << 20
-SystemName = Literal["minisign", "gpg"]
-
-_ALGORITHMS: Final = {MINISIGN: Algorithm.MINISIGN, GPG: Algorithm.OPENPGP}
 
 
 class AddKeysState(Record, frozen=True, kw_only=True):
@@ -82,7 +72,7 @@ def import_key(bench: Workbench, system: SystemName, key_file: str = "") -> Work
 
 def _add_keys(bench: Workbench, start: AddKeysState, title: str) -> Workflow[AddKeysState]:
     for system in start.systems:
-        existing = bench.registry().signing_key(_ALGORITHMS[system])
+        existing = bench.registry().signing_key(ALGORITHMS[system])
         if existing is not None and not _is_unfinished(bench, start, existing):
             raise _already_active(existing)
     return Workflow(
@@ -223,7 +213,7 @@ class _Passphrase(_KeyStep):
             active = self._active()
             prompt = f"Passphrase of the {self._system} key {active.id if active else ''}"
             return SecretText(self._system, prompt)
-        if self._has(state, _ALGORITHMS[self._system]):
+        if self._has(state, ALGORITHMS[self._system]):
             return SecretText(self._system, f"Passphrase of the {self._system} key just added")
         if state.imported:
             return SecretText(self._system, f"Passphrase of the {self._system} key to import")
@@ -234,7 +224,7 @@ class _Passphrase(_KeyStep):
         return state
 
     def _active(self) -> RegisteredKey | None:
-        return self._bench.registry().signing_key(_ALGORITHMS[self._system])
+        return self._bench.registry().signing_key(ALGORITHMS[self._system])
 
 
 class _MinisignPassphrase(_Passphrase):
@@ -345,49 +335,17 @@ class _Register(_KeyStep):
         for key in state.added:
             if all(key.id != known.id for known in registry.keys):
                 registry = with_key(registry, key, bench.clock.now())
-        try:
-            files = self._signed(registry)
-        finally:
-            bench.session.wipe()
-        verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
-        # Evidence first: a crash in between asks again, and never leaves a key without an entry.
-        bench.journal.append(
+        sign_and_store(
+            bench,
+            registry,
             "key.imported" if state.imported else "key.generated",
             {
                 "keys": [{"algorithm": k.algorithm.value, "id": k.id} for k in state.added],
-                "registry_serial": registry.serial,
-                "registry_sha256": hashlib.sha256(files[REGISTRY_NAME]).hexdigest(),
                 "command": _command(state),
             },
         )
-        bench.registry_store.save(files)
         progress.say(Line("the registry is signed", mark=Mark.OK))
         return msgspec.structs.replace(state, registered=True)
-
-    def _signed(self, registry: Registry) -> dict[str, bytes]:
-        bench = self._bench
-        data = encode_record(registry)
-        files = {REGISTRY_NAME: data}
-        minisign = registry.signing_key(Algorithm.MINISIGN)
-        if minisign is not None:
-            passphrase = cast("Secret", bench.session.take(MINISIGN))
-            key = bench.minisign.unlock(minisign.public_key, passphrase)
-            files[REGISTRY_NAME + MINISIG_SUFFIX] = self._minisign(key, registry, data)
-        openpgp = registry.signing_key(Algorithm.OPENPGP)
-        if openpgp is not None:
-            passphrase = cast("Secret", bench.session.take(GPG))
-            signature = bench.openpgp.sign_detached(data, openpgp.id, passphrase)
-            files[REGISTRY_NAME + OPENPGP_SUFFIX] = signature
-        return files
-
-    def _minisign(self, key: UnlockedMinisignKey, registry: Registry, data: bytes) -> bytes:
-        comment = trusted_comment(
-            self._bench.comment_project, f"registry-{registry.serial}", REGISTRY_NAME
-        )
-        try:
-            return key.sign_prehashed(hashlib.blake2b(data).digest(), comment)
-        finally:
-            key.wipe()
 
 
 def _command(state: AddKeysState) -> str:

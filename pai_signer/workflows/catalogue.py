@@ -10,14 +10,18 @@ from typing import Any, Final, cast
 
 from pai_signer.domain.history import Visited
 from pai_signer.errors import SignerError, UsageError
-from pai_signer.workflows.add_keys import GPG, MINISIGN, SystemName, generate_keys, import_key
+from pai_signer.workflows.add_keys import generate_keys, import_key
+from pai_signer.workflows.ceremony import print_script
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
+from pai_signer.workflows.extend_gpg import extend_gpg
 from pai_signer.workflows.import_questions import DIGEST
 from pai_signer.workflows.import_release import import_release
 from pai_signer.workflows.publish_keys import publish_keys
+from pai_signer.workflows.rotate_minisign import PLAN, Reason, rotate_minisign, rotation_steps
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
+from pai_signer.workflows.sign_registry import GPG, MINISIGN, SystemName
 from pai_signer.workflows.sign_release import WAIVE, sign_release
 from pai_signer.workflows.verify_release import verify_folder
 from pai_signer.workflows.workbench import Workbench
@@ -103,6 +107,24 @@ CATALOGUE: Final = (
         "Import an OpenPGP key",
         "key import --gpg",
         lambda bench, a: import_key(bench, GPG, a.get("file", "")),
+    ),
+    Entry(
+        "key.extend",
+        "Extend the OpenPGP key",
+        "key extend",
+        lambda bench, a: extend_gpg(bench, a.get("until", "")),
+    ),
+    Entry(
+        "key.rotate.minisign",
+        "Rotate the minisign key (ceremony)",
+        "key rotate minisign",
+        lambda bench, a: rotate_minisign(bench, cast("Reason", a.get("reason", "scheduled"))),
+    ),
+    Entry(
+        "key.rotate.minisign.script",
+        "Script of a minisign rotation, to print",
+        "key rotate minisign --script",
+        lambda bench, _: print_script(bench, PLAN, rotation_steps(bench)),
     ),
     Entry(
         "key.publish",

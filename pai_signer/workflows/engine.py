@@ -177,6 +177,9 @@ class Step(ABC, Generic[S]):
     title: ClassVar[str]
     actor: ClassVar[Actor] = Actor.MAINTAINER
     unchanged: ClassVar[str] = "Nothing was signed and no file was changed."
+    #: What a ceremony's printed script says below the title, and what is filled in by hand.
+    in_script: ClassVar[tuple[str, ...]] = ()
+    blanks: ClassVar[tuple[str, ...]] = ()
     commit_point: ClassVar[bool] = False
 
     @abstractmethod
@@ -194,6 +197,21 @@ class Step(ABC, Generic[S]):
     @abstractmethod
     def act(self, state: S, answer: Answer, progress: Progress) -> S:
         """Do it, and return the next state; may take long and may raise."""
+
+
+class Recorder(Protocol[S]):
+    """Keeps the record of a conversation that is a ceremony, in its state (KEY-1)."""
+
+    def taken(self, state: S, step: Step[S], question: Question, answer: Answer) -> S:
+        """``state`` with the step that led to it recorded; never with a secret."""
+
+    def noted(
+        self, state: S, step: Step[S] | None, *, expected: str, happened: str, decided: str
+    ) -> S:
+        """``state`` with something that did not go as the script says."""
+
+    def returned(self, earlier: S, current: S) -> S:
+        """``earlier``, walked back to, with all that was recorded since: it did happen."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +236,8 @@ class Workflow(Generic[S]):
     outcome: Callable[[S], Outcome]
     #: Undo what the steps prepared; called when the operator discards.
     discard: Callable[[S], None] = lambda _state: None
+    #: Where the workflow is a ceremony: what keeps its transcript.
+    recorder: Recorder[S] | None = None
 
     @property
     def saved_as(self) -> str:
@@ -288,8 +308,11 @@ class Conversation(Generic[S]):
         if step is None:
             raise RuntimeError("the conversation is over")
         with self.explaining(step):
-            check_answer(step.question(self._state), answer)
+            question = step.question(self._state)
+            check_answer(question, answer)
             following = step.act(self._state, answer, progress)
+            if self.workflow.recorder is not None:
+                following = self.workflow.recorder.taken(following, step, question, answer)
         self._history = () if step.commit_point else (*self._history, self._state)
         self._state = following
         self._save()
@@ -320,8 +343,28 @@ class Conversation(Generic[S]):
                 unchanged="Nothing was changed.",
             )
         self.session.wipe()
-        *rest, self._state = self._history
+        *rest, earlier = self._history
+        if self.workflow.recorder is not None:
+            earlier = self.workflow.recorder.returned(earlier, self._state)
+        self._state = earlier
         self._history = tuple(rest)
+        self._save()
+
+    def note(self, *, expected: str, happened: str, decided: str) -> None:
+        """Note that something went differently from a ceremony's script (KEY-1).
+
+        ``UsageError`` where a text is missing, or where no record is kept.
+        """
+        if self.workflow.recorder is None:
+            raise UsageError(
+                "KEY-1/no-ceremony",
+                "This is no ceremony: it keeps no record of exceptions.",
+                "Go on, go back, or discard.",
+                unchanged="Nothing was changed.",
+            )
+        self._state = self.workflow.recorder.noted(
+            self._state, self.step, expected=expected, happened=happened, decided=decided
+        )
         self._save()
 
     def discard(self) -> None:
@@ -363,8 +406,11 @@ class Conversation(Generic[S]):
             if msgspec.json.decode(saved.start, type=kind) != self.workflow.start:
                 return False  # asked for something else: another folder, another visit
             state = msgspec.json.decode(saved.state, type=kind)
-            if all(step.done(state) for step in self.workflow.steps):
+            over = all(step.done(state) for step in self.workflow.steps)
+            if over and self.workflow.recorder is None:
                 return False  # it was over: asked for again, it is done again
+            # A ceremony that was killed at its very end only shows its outcome: it makes no
+            # second key because somebody was not told of the first.
             self._state = state
             self._history = tuple(msgspec.json.decode(old, type=kind) for old in saved.history)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:

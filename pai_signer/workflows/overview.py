@@ -6,17 +6,24 @@ from typing import Final
 from pai_signer.domain.host import HostFacts, Tool
 from pai_signer.domain.minisig import STOCK_LIMITS
 from pai_signer.domain.page import Line, Mark, Page
-from pai_signer.domain.policy import air_gap_problems, rotation_due
+from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
+from pai_signer.domain.reminders import Reminder, Urgency, reminders
 from pai_signer.workflows.engine import Unfinished, unfinished_work
 from pai_signer.workflows.workbench import Workbench
 
-#: How long before an expiry or a rotation it is shown as due.
-LEAD_DAYS: Final = 60
 #: Without these nothing can be signed; the others only make media more comfortable.
 NEEDED_TOOLS: Final = ("gpg", "git")
 MIN_COLUMNS: Final = 80
 MIN_ROWS: Final = 24
+
+_DUTIES: Final = {Algorithm.MINISIGN: "rotate", Algorithm.OPENPGP: "extend or rotate"}
+_MARKS: Final = {
+    Urgency.LATER: Mark.OK,
+    Urgency.SOON: Mark.WARN,
+    Urgency.DUE: Mark.WARN,
+    Urgency.OVERDUE: Mark.FAIL,
+}
 
 
 def home_page(bench: Workbench) -> Page:
@@ -31,24 +38,39 @@ def unfinished(bench: Workbench) -> tuple[Unfinished, ...]:
 
 
 def _key_lines(bench: Workbench) -> Iterator[Line]:
-    registry, now = bench.registry(), bench.clock.now()
+    registry, found = bench.registry(), _reminders(bench)
     for algorithm in Algorithm:
         label = f"{algorithm.value} key"
         key = registry.signing_key(algorithm)
         if key is None:
             yield Line("none yet: generate or import one", label=label, mark=Mark.WARN)
             continue
-        due = key.expires_at
-        word = "expires"
-        if algorithm is Algorithm.MINISIGN:
-            due, word = rotation_due(key, bench.profile), "rotation"
-        days = (due - now).days if due is not None else None
-        when = f", {word} in {days} days" if days is not None else ", never expires"
-        mark = Mark.OK
-        if days is not None and days < LEAD_DAYS:
-            mark = Mark.FAIL if days < 0 else Mark.WARN
-        yield Line(f"{key.id[-16:]} {key.state.value}{when}", label=label, mark=mark)
+        state = f"{key.id[-16:]} {key.state.value}"
+        reminder = found.get(algorithm)
+        if reminder is None:
+            yield Line(f"{state}, never expires", label=label, mark=Mark.OK)
+            continue
+        what = f"{_DUTIES[algorithm]} {_when(reminder)}"
+        yield Line(f"{state}, {what}", label=label, mark=_MARKS[reminder.urgency])
+        if reminder.urgency is not Urgency.LATER:
+            yield Line(reminder.text, label="due")
     yield Line("not yet set up", label="custody", mark=Mark.WARN)
+
+
+def _reminders(bench: Workbench) -> dict[Algorithm, Reminder]:
+    """What the signing key of each system will ask for; nothing of one that never expires."""
+    registry = bench.registry()
+    found = reminders(registry, bench.profile, bench.clock.now())
+    keys = [(a, key) for a in Algorithm if (key := registry.signing_key(a)) is not None]
+    return {a: r for a, key in keys for r in found if r.uid.endswith(f"-{key.id}")}
+
+
+def _when(reminder: Reminder) -> str:
+    if reminder.urgency is Urgency.OVERDUE:
+        return f"OVERDUE: the last day was {reminder.last_day}"
+    if reminder.urgency is Urgency.DUE:
+        return f"due since {reminder.day}"
+    return f"by {reminder.day}, {reminder.days_left} days left"
 
 
 def _release_lines(bench: Workbench) -> Iterator[Line]:
@@ -75,7 +97,16 @@ def check_pages(bench: Workbench) -> tuple[Page, ...]:
     behind = ["before the last journal entry: set it"] if last is not None and now < last else []
     clock = _checked("clock", f"{now:%Y-%m-%d %H:%M} UTC; compare it with a watch", behind)
     page = host_page(bench.host.facts())
-    return (Page(page.title, (clock, *page.lines)),)
+    return (Page(page.title, (clock, *_due_lines(bench), *page.lines)),)
+
+
+def _due_lines(bench: Workbench) -> Iterator[Line]:
+    """What each key will ask for, and the command for it (KEY-6)."""
+    for algorithm, reminder in _reminders(bench).items():
+        text = f"{_DUTIES[algorithm]} {_when(reminder)}"
+        if reminder.urgency is not Urgency.LATER:
+            text += f": {reminder.text}"
+        yield Line(text, label=f"{algorithm.value} key", mark=_MARKS[reminder.urgency])
 
 
 def host_page(host: HostFacts) -> Page:

@@ -21,6 +21,7 @@ from pai_signer.workflows.pick_directory import (
     TypeFolder,
     checked_directory,
 )
+from pai_signer.workflows.transition_statement import published_statements
 from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 
@@ -73,7 +74,8 @@ class _Publish(Step[PublishState]):
         files = bench.registry_store.load()
         registry = verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
         self._check_successor(Path(state.directory), registry)
-        written = bench.publisher.publish(Path(state.directory), published_files(files))
+        published = {**published_files(files), **published_statements(bench, registry)}
+        written = bench.publisher.publish(Path(state.directory), published)
         names = tuple(file.name for file in written)
         bench.journal.append(
             "key.published",

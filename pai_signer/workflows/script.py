@@ -23,6 +23,7 @@ from pai_signer.workflows.engine import (
     Proceed,
     Question,
     Step,
+    TypedText,
 )
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -36,6 +37,8 @@ class Move(enum.Enum):
 
     BACK = "back"
     DISCARD = "discard"
+    #: Note an exception; only a ceremony keeps a record of them.
+    NOTE = "note"
 
 
 class Speaker(Protocol):
@@ -73,6 +76,13 @@ def play(conversation: Conversation[S], answers: Mapping[str, Answer], speaker: 
         if answer is Move.BACK:
             shown = _back(conversation, step, speaker)
             continue
+        if answer is Move.NOTE:
+            try:
+                _note(conversation, speaker)
+            except UsageError as error:
+                if not speaker.asks_again(error):
+                    raise
+            continue
         if isinstance(answer, Move):
             conversation.discard()
             raise Cancelled(
@@ -102,12 +112,34 @@ def _back(conversation: Conversation[S], step: Step[S], speaker: Speaker) -> str
     return None
 
 
+#: What a noted exception consists of (KEY-1).
+NOTE_QUESTIONS: Final = {
+    "expected": "What was expected",
+    "happened": "What happened instead",
+    "decided": "What was decided",
+}
+
+
+def _note(conversation: Conversation[Any], speaker: Speaker) -> None:
+    """Ask for the three parts of an exception; none is noted where one of them is withheld."""
+    if conversation.workflow.recorder is None:
+        conversation.note(expected="", happened="", decided="")
+    texts = {}
+    for name, prompt in NOTE_QUESTIONS.items():
+        said = speaker.ask(TypedText(name, prompt))
+        if not isinstance(said, str):
+            return
+        texts[name] = said
+    conversation.note(**texts)
+
+
 def _is_slip(error: SignerError, question: Question, answers: Mapping[str, Answer]) -> bool:
     """A typing error, as opposed to a refusal: nothing happened, and it can be typed again."""
     if error.code == TYPED_WRONG:
         return not any(isinstance(answer, Secret) for answer in answers.values())
     was_typed = question.name not in answers and not isinstance(question, Automatic)
-    return was_typed and isinstance(error, UsageError)
+    # What was misheard or mistyped in a comparison is read aloud and typed once more (REV-1).
+    return was_typed and (isinstance(error, UsageError) or error.code.startswith("REV-1/"))
 
 
 def _answer(

@@ -41,6 +41,7 @@ from pai_signer.domain.tag import check_tag, parse_tag
 from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import BadSignature, CannotTell, DigestMismatch, FormatError, UntrustedKey
+from pai_signer.workflows.unsigned_release import refuse_unsigned
 from pai_signer.workflows.workbench import Verifiers
 
 BUNDLE_SUFFIX: Final = ".bundle"
@@ -111,6 +112,9 @@ class ReleaseVerifier:
         manifest: dict[str, str] = {}
         if self._manifest_name in files:
             manifest = parse_manifest(files[self._manifest_name])
+            if not self._has_signature(files, self._manifest_name):
+                data = files[self._manifest_name]
+                refuse_unsigned(self._registry, data, manifest, artifacts)
             self._both_signatures(files, self._manifest_name, found)
         receipts = self._receipts(files, found)
         tag_oid = self._tag(files, receipts, found)
@@ -152,6 +156,10 @@ class ReleaseVerifier:
         return in_receipt or found.version_of(self._manifest_name) is not None
 
     # --- the parts ------------------------------------------------------------------------
+
+    @staticmethod
+    def _has_signature(files: Mapping[str, bytes], name: str) -> bool:
+        return name + MINISIG_SUFFIX in files or name + OPENPGP_SUFFIX in files
 
     def _both_signatures(self, files: Mapping[str, bytes], name: str, found: _Found) -> None:
         """Both detached signatures of one small file; one may be absent, none may be wrong."""

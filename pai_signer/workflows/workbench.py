@@ -15,6 +15,7 @@ from pai_signer.domain.text import safe_text
 from pai_signer.domain.vault_info import VaultInfo
 from pai_signer.errors import UsageError
 from pai_signer.ports import (
+    CeremonyStore,
     Clock,
     Destinations,
     Host,
@@ -23,6 +24,7 @@ from pai_signer.ports import (
     MinisignKeys,
     MinisignVerifier,
     OpenPgpKeys,
+    OpenPgpLife,
     OpenPgpVerifier,
     Publisher,
     RegistryStore,
@@ -56,12 +58,14 @@ class Workbench:
     publisher: Publisher
     minisign: MinisignKeys
     openpgp: OpenPgpKeys
+    openpgp_life: OpenPgpLife
     verifiers: Verifiers
     tags: TagStore
     journal: Journal
     states: StateStore
     releases: ReleaseStore
     registry_store: RegistryStore
+    ceremonies: CeremonyStore
     #: A private folder that is gone afterwards.
     scratch: Callable[[], AbstractContextManager[Path]]
     session: Session = field(default_factory=Session)

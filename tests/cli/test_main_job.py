@@ -157,6 +157,7 @@ def test_the_folder_holds_exactly_what_is_to_be_uploaded(job: Job) -> None:
         "receipt.json.asc",
         "receipt.txt",
         "UPLOAD.md",
+        "reminders.ics",
         *(f"keys/{name}" for name in key_files),
     }
     assert (job.exported / f"{VERSION}.bundle").stat().st_size < 1000
@@ -290,7 +291,8 @@ def test_the_commands_of_upload_md_run_as_they_are(
     (certificate,) = job.keys.glob("gpg-*.asc")
     assert called[:4] == [str(clone), "release", "upload", VERSION]
     uploads = {Path(name).name for name in called[4:] if name.startswith(str(download))}
-    assert uploads == {n for n in job.names if "/" not in n} - {"UPLOAD.md", f"{VERSION}.bundle"}
+    own = {"UPLOAD.md", "reminders.ics", f"{VERSION}.bundle"}
+    assert uploads == {n for n in job.names if "/" not in n} - own
     assert called[-5:] == [
         *("variable", "set", "GPG_KEY_FINGERPRINT", "--body"),
         certificate.stem.removeprefix("gpg-"),

@@ -76,7 +76,10 @@ def test_a_whole_release_is_good_and_says_by_whom(folder: Path) -> None:
     assert outcome.data["files_checked"] == [AMD, ARM]
     assert outcome.data["signatures_missing"] == []
     assert "2 of 2 files match the signed manifest, the tag is signed" in outcome.data["text"]
-    assert unproved(outcome) == ["UPLOAD.md: NOT SIGNED, not checked"]
+    assert unproved(outcome) == [
+        "UPLOAD.md: NOT SIGNED, not checked",
+        "reminders.ics: NOT SIGNED, not checked",
+    ]
 
 
 def test_a_partial_download_is_good_for_what_is_there(folder: Path) -> None:

@@ -1,10 +1,11 @@
-"""``key``: generate, import, list, show, publish."""
+"""``key``: generate, import, list, show, extend, rotate, publish."""
 
 import click
 
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.session import CommandSession
+from pai_signer.workflows.engine import Answer
 
 passphrase_option = click.option(
     "--passphrase-fd",
@@ -67,6 +68,52 @@ def key_list(session: CommandSession) -> None:
 def key_show(session: CommandSession, key_id: str) -> None:
     """Show one key: its public part, state and dates."""
     session.run("key.show", {"id": key_id}, {})
+
+
+@key.command("extend")
+@click.option("--until", metavar="YYYY-MM-DD", help="The new expiry; proposed if not given.")
+@passphrase_option
+@click.pass_obj
+def key_extend(session: CommandSession, until: str | None, descriptors: tuple[str, ...]) -> None:
+    """Extend the expiry of the OpenPGP key and register its merged certificate."""
+    answers = passphrases.from_descriptors(descriptors)
+    session.run("key.extend", {"until": until or ""}, answers)
+
+
+@key.command("rotate")
+@click.argument("system", type=click.Choice(["minisign"]))
+@click.option("--reason", type=click.Choice(["scheduled"]), default="scheduled", help="Why.")
+@click.option("--script", is_flag=True, help="Only print the ceremony's script.")
+@click.option("--second", metavar="NAME", help="The second maintainer.")
+@click.option("--witness", metavar="NAME", help="The witness.")
+@click.option("--despite", metavar="REASON", help="Why to go on where a precondition is not met.")
+@click.option("--clock-first", metavar="TIME", help="UTC by your own clock: 2026-12-31 23:59.")
+@click.option("--clock-second", metavar="TIME", help="UTC by the second maintainer's clock.")
+@click.option("--compare", metavar="TEXT", help="The new key's digits or words, as heard.")
+@click.option("--confirm", metavar="KEYID", help="The ID of the key that ends.")
+@click.option("--verdict", type=click.Choice(["accept", "disagree", "nobody"]))
+@click.option("--verdict-reason", metavar="TEXT", help="Why the witness disagrees.")
+@passphrase_option
+@click.pass_obj
+def key_rotate(
+    session: CommandSession,
+    /,
+    *,
+    system: str,
+    reason: str,
+    script: bool,
+    descriptors: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """Put a new key in the place of the one in use, in a ceremony (KEY-3)."""
+    if script:
+        session.run(f"key.rotate.{system}.script", {}, {})
+        return
+    answers: dict[str, Answer] = {**passphrases.from_descriptors(descriptors)}
+    for name, text in given.items():
+        if text is not None:
+            answers[name.replace("_", "-")] = text
+    session.run(f"key.rotate.{system}", {"reason": reason}, answers)
 
 
 @key.command("publish")

@@ -40,7 +40,7 @@ from pai_signer.workflows.script import Move
 #: Seconds between two lines of progress: enough to see that it goes on at 9600 baud.
 PROGRESS_INTERVAL_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.1
-_MOVES: Final = {":b": Move.BACK, ":d": Move.DISCARD}
+_MOVES: Final = {":b": Move.BACK, ":d": Move.DISCARD, ":x": Move.NOTE}
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Prompts:
         columns = shutil.get_terminal_size((80, 24)).columns
         self._layout = Layout(width=max(40, min(columns, 100)), lat15=False)
         self._listening = _somebody_is_there()
+        self._is_ceremony = False
 
     # --- showing ----------------------------------------------------------------------------
 
@@ -61,6 +62,7 @@ class Prompts:
         self, conversation: Conversation[Any], step: Step[Any], pages: tuple[Page, ...]
     ) -> None:
         """Print the pages of a step one after the other; a person goes on by Enter."""
+        self._is_ceremony = conversation.workflow.recorder is not None
         if conversation.resumed:
             conversation.resumed = False
             self.say(f"Resuming: {conversation.workflow.title}")
@@ -101,7 +103,8 @@ class Prompts:
         for number, (_, label, unavailable) in enumerate(options, 1):
             why = f" (not now: {unavailable})" if unavailable else ""
             self.say(f"  {number}. {label}{why}")
-        said = self._read(f"{question.prompt} {_hint(question)}: ")
+        note = "; :x note an exception" if self._is_ceremony else ""
+        said = self._read(f"{question.prompt} [{_hint(question)}{note}]: ")
         if said is None:
             self._listening = False
             return None
@@ -185,11 +188,11 @@ def _options(question: Question) -> list[tuple[str, str, str]]:
 def _hint(question: Question) -> str:
     match question:
         case Choice() | Confirm():
-            return "[number; :b back, :d discard]"
+            return "number; :b back, :d discard"
         case Proceed() | Automatic():
-            return "[Enter; :b back, :d discard]"
+            return "Enter; :b back, :d discard"
         case _:
-            return "[:b back, :d discard]"
+            return ":b back, :d discard"
 
 
 def _somebody_is_there() -> bool:
