@@ -69,8 +69,8 @@ class Tmux:
         wanted = re.compile(rf"^\s*(\d+)  {re.escape(label)}.*", re.MULTILINE)
         while (line := wanted.search(shown := self.screen())) is None:
             assert time.monotonic() < deadline, f"no line {label!r}:\n{shown}"
-            if "more below" in shown:
-                self.press("Down")
+            if "more below" in shown or "more above" in shown:
+                self.press("Down")  # past the last line comes the first
             time.sleep(0.05)
         pressed_at = 0.0
         while line[0] in (shown := self.screen()):

@@ -49,11 +49,15 @@ class HomeScreen(Frame):
     def on_mount(self) -> None:
         """Look for the first time."""
         self.entitle(wording.HOME)
+        # The keys are the menu's; PgUp and PgDn scroll the state from anywhere.
+        self.body.can_focus = False
         self._is_up = True
         self.rescan()
 
     def on_screen_resume(self) -> None:
         """Look afresh whenever Home comes up again; the first time is before it is mounted."""
+        if self._menu is not None:
+            self._menu.focus()  # at once: keys pressed during the rescan count
         if self._is_up:
             self.rescan()
 
@@ -95,7 +99,6 @@ class HomeScreen(Frame):
         self._actions = ()
         self._replace_menu(None)
         self.show_error(error)
-        self.body.focus()
         self.say("The state of the workstation could not be read.", alarm=True)
         self.offer("Enter look again", "F2 journal", "F8 lock", "F10 leave")
 
