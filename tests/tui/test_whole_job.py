@@ -73,7 +73,7 @@ def keyed(room: Path) -> Keyed:
             app.press("Enter")
         app.until("Keys", "public key", "Done.")
         app.press("Enter")
-        app.until("rehearsal, rotation in", "Import a release")
+        app.until("rehearsal, rotate by", "Import a release")
         leave(app)
         check_screens(app, is_console=False)
         check_no_canary(app, made)
@@ -95,7 +95,7 @@ def test_the_whole_job_by_keyboard(mode: str, room: Path, keyed: Keyed) -> None:
         process_table(keyed.minisign, keyed.gpg) as sampled,
         program(home, command, term=term, environ=environ) as app,
     ):
-        app.until("rehearsal, rotation in", "Import a release from a medium", " UTC")
+        app.until("rehearsal, rotate by", "Import a release from a medium", " UTC")
         import_release(app)
         app.pick("Review and sign: v0.2.0")
         confirm_and_waive(app)

@@ -106,14 +106,17 @@ def key_rotate(
     **given: str | None,
 ) -> None:
     """Put a new key in the place of the one in use, in a ceremony (KEY-3)."""
+    entry, script_entry = {
+        "minisign": ("key.rotate.minisign", "key.rotate.minisign.script"),
+    }[system]
     if script:
-        session.run(f"key.rotate.{system}.script", {}, {})
+        session.run(script_entry, {}, {})
         return
     answers: dict[str, Answer] = {**passphrases.from_descriptors(descriptors)}
     for name, text in given.items():
         if text is not None:
             answers[name.replace("_", "-")] = text
-    session.run(f"key.rotate.{system}", {"reason": reason}, answers)
+    session.run(entry, {"reason": reason}, answers)
 
 
 @key.command("publish")
