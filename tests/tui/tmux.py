@@ -15,6 +15,8 @@ ROOT: Final = Path(__file__).parents[2]
 #: What ``make`` installed: the same entry point as a user's.
 PROGRAM: Final = str(Path(sys.executable).with_name("pai-signer"))
 _PATIENCE_S: Final = 3.0
+#: A screen that has not changed for so long is drawn to its end, even on a busy machine.
+_SETTLING_S: Final = 0.4
 COLUMNS: Final = 80
 ROWS: Final = 24
 
@@ -119,6 +121,9 @@ class Tmux:
         read = ""
         while True:
             shown = self.until("F1 help")
+            time.sleep(_SETTLING_S)
+            if self.screen() != shown:
+                continue  # drawn in parts: a body with the note of the page before
             read += shown
             if end in shown:
                 return read
