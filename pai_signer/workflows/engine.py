@@ -329,6 +329,11 @@ class Conversation(Generic[S]):
             raise
 
     @property
+    def is_ceremony(self) -> bool:
+        """Whether a record is kept of it, in which exceptions can be noted (KEY-1)."""
+        return self.workflow.recorder is not None
+
+    @property
     def can_go_back(self) -> bool:
         """False at the start and after a point of no return."""
         return bool(self._history)

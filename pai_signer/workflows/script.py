@@ -122,7 +122,7 @@ NOTE_QUESTIONS: Final = {
 
 def _note(conversation: Conversation[Any], speaker: Speaker) -> None:
     """Ask for the three parts of an exception; none is noted where one of them is withheld."""
-    if conversation.workflow.recorder is None:
+    if not conversation.is_ceremony:
         conversation.note(expected="", happened="", decided="")
     texts = {}
     for name, prompt in NOTE_QUESTIONS.items():

@@ -67,7 +67,7 @@ class Driven:
         await self.until("page 1 of 3")
         await self.press("enter", "enter")
         await self.until("A long page", "more below")
-        await self.press("enter", "enter")
+        await self.press("enter", "enter", "enter")
         await self.until("These are the files.")
 
     async def to_review(self) -> None:

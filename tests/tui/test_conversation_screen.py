@@ -35,6 +35,9 @@ async def test_a_question_is_armed_on_the_last_page_only() -> None:
         await it.until("Rows 19 to 37 of 42")
         assert "These are the files." not in it.screen()
         await it.press("enter")
+        await it.until("row 40", "This is the end of the page")
+        assert "These are the files." not in it.screen()
+        await it.press("enter")
         await it.until("These are the files.", "row 40")
 
 

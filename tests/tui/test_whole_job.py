@@ -127,7 +127,8 @@ def import_release(app: Tmux) -> None:
     app.pick("Import a release from a medium")
     app.until("Where are the downloaded files?", "practice-uploads")
     app.pick("practice-downloads")
-    app.until("Found in", "pai-0.2.0-arm64.iso", "practice.bundle", "Read these files?")
+    app.until("Found in", "pai-0.2.0-arm64.iso", "practice.bundle")
+    app.until_asked("Read these files?")
     app.press("Enter")
     app.until("Commit or branch to tag")
     app.press("Enter")
@@ -143,7 +144,7 @@ def import_release(app: Tmux) -> None:
 def confirm_and_waive(app: Tmux) -> None:
     """The clock and the rules; a practice machine has no custody, and perhaps a network."""
     confirm_clock(app)
-    while "Go on to the review?" not in (shown := app.until("Rules 2/7", "POL-1", "F1 help")):
+    while "Go on to the review?" not in (shown := app.until_asked("Rules 2/7", "POL-")):
         asked = re.search(r"POL-\d \([^)]*\) says no", shown)
         if asked is not None:
             app.answer(WHY)
@@ -164,7 +165,7 @@ def read_the_review(app: Tmux, pages: int = 10) -> None:
         shown = app.until(f"page {page} of {pages}", "There are more pages.")
         assert "This is everything" not in shown
         app.press("Enter")
-    app.until(f"page {pages} of {pages}", "This is everything that will be signed.")
+    app.until_asked(f"page {pages} of {pages}", "This is everything that will be signed.")
 
 
 def lock_and_unlock(app: Tmux) -> None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from pai_signer.faces.wording import END_OF_PAGE
+
 ROOT: Final = Path(__file__).parents[2]
 #: What ``make`` installed: the same entry point as a user's.
 PROGRAM: Final = str(Path(sys.executable).with_name("pai-signer"))
@@ -107,6 +109,16 @@ class Tmux:
             time.sleep(0.05)
         raise AssertionError(f"{texts} never came:\n{shown}")
 
+    def until_asked(self, *texts: str) -> str:
+        """Wait for a question; where its page fills the screen, ask for it by Enter (REV-1)."""
+        while True:
+            shown = self.until("F1 help")
+            if END_OF_PAGE in shown:
+                self.press("Enter")
+                self.until_gone(END_OF_PAGE)
+            elif all(text in shown for text in texts):
+                return self.until(*texts)
+
     def until_gone(self, text: str, within_s: float = 60) -> str:
         """Wait until the screen no longer shows ``text``."""
         deadline = time.monotonic() + within_s
@@ -128,7 +140,7 @@ class Tmux:
             if end in shown:
                 return read
             assert time.monotonic() < deadline, f"{end!r} never came:\n{shown}"
-            if "more pages" in shown or "more below" in shown:
+            if "more pages" in shown or "more below" in shown or END_OF_PAGE in shown:
                 self.press("Enter")
                 self.until_gone(shown)
 

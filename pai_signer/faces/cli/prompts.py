@@ -62,7 +62,7 @@ class Prompts:
         self, conversation: Conversation[Any], step: Step[Any], pages: tuple[Page, ...]
     ) -> None:
         """Print the pages of a step one after the other; a person goes on by Enter."""
-        self._is_ceremony = conversation.workflow.recorder is not None
+        self._is_ceremony = conversation.is_ceremony
         if conversation.resumed:
             conversation.resumed = False
             self.say(f"Resuming: {conversation.workflow.title}")

@@ -16,6 +16,7 @@ from pai_signer.faces import wording
 from pai_signer.faces.rows import Layout, Row
 from pai_signer.faces.tui.screens import view as views
 from pai_signer.faces.tui.screens.frame import Frame, hints
+from pai_signer.faces.tui.screens.note import NoteScreen
 from pai_signer.faces.tui.screens.notices import AskScreen
 from pai_signer.faces.tui.screens.view import Running, View, fetch_view, step_back
 from pai_signer.faces.tui.shell import Shell
@@ -55,6 +56,7 @@ class ConversationScreen(Frame):
             ("b", "back: a page, then a step, to the point of no return"),
             ("r", "read this step from the start"),
             ("d", "discard this work; asked first"),
+            ("F3 or x", "in a ceremony: note what goes differently"),
             ("c", "cancel the running work"),
             ("digits, Up, Down", "pick an answer"),
             ("y, n", "yes, no"),
@@ -68,6 +70,7 @@ class ConversationScreen(Frame):
         Binding("r", "from_the_start", show=False),
         Binding("d", "discard", show=False),
         Binding("c", "cancel", show=False),
+        Binding("f3,x", "note", show=False),
     ]
 
     def __init__(self, shell: Shell, begin: Begin) -> None:
@@ -77,6 +80,7 @@ class ConversationScreen(Frame):
         self._phase = Phase.LOADING
         self._view = View()
         self._page = 0
+        self._is_drawn = False
         self._pane: QuestionPane | None = None
         self._current = Running(View(), 0.0)
         self._poll: Timer | None = None
@@ -156,12 +160,18 @@ class ConversationScreen(Frame):
         self._show_page()
 
     def _show_page(self) -> None:
+        self._is_drawn = False
         self._disarm()
         self.body.set_class(not self._view.pages, "-empty")
         self.body.show(self._set_page)
         self.body.focus()
         self._say_where()
-        self.call_after_refresh(self._arm_if_read)
+        self.call_after_refresh(self._drawn)
+
+    def _drawn(self) -> None:
+        """The page is on the screen; an Enter typed ahead of it does not count as reading."""
+        self._is_drawn = True
+        self._arm_if_read()
 
     def _set_page(self, layout: Layout) -> Sequence[Row]:
         if not self._view.pages:
@@ -182,19 +192,32 @@ class ConversationScreen(Frame):
         elif self._phase is Phase.FAILED:
             self._say_failed()
 
-    def _arm_if_read(self) -> None:
-        """Put the question once the end of the last page has been in view (REV-1)."""
-        ready = self._phase is Phase.READING and self._is_last_page and not self.body.more_below
-        if not ready or self._pane is not None or not self.body.size.width:
-            return
-        if not self.is_standing:
-            return
+    @property
+    def _is_read(self) -> bool:
+        """Whether the end of the last page is in view, and the question not yet put."""
+        is_at_end = self._phase is Phase.READING and self._is_last_page and self._pane is None
+        return is_at_end and self._is_drawn and not self.body.more_below
+
+    def _arm_if_read(self, *, asked_for: bool = False) -> None:
+        """Put the question once the last page was read to its end (REV-1).
+
+        Where it would push rows out of sight, it waits until it is ``asked_for``: whatever
+        was on the screen has then stood still for as long as the reader wanted.
+        """
+        width = self.body.content_size.width
         step, question = self._view.step, self._view.question
+        if not self._is_read or not width or not self.is_standing:
+            return
         if step is None or question is None:
             return
         acts = wording.who_acts(step.actor)
-        self._pane = QuestionPane(question, acts, lat15=self.shell.look.lat15)
-        self.ask.mount(self._pane)
+        pane = QuestionPane(question, acts, lat15=self.shell.look.lat15)
+        hides = bool(self._view.pages) and not self.body.keeps_in_view(pane.rows_for(width))
+        if hides and not asked_for:
+            self._say_where()
+            return
+        self._pane = pane
+        self.ask.mount(pane)
         self.body.keep_end()
         self._say_where()
 
@@ -204,28 +227,36 @@ class ConversationScreen(Frame):
             pane.wipe()
             pane.remove()
 
+    def _offer(self, keys: Sequence[str]) -> None:
+        """The keys of a step; a ceremony's has one more."""
+        is_ceremony = self._conversation is not None and self._conversation.is_ceremony
+        self.offer(*keys, *(("F3 note",) if is_ceremony else ()))
+
     def _say_where(self) -> None:
         more_pages = "" if self._is_last_page else "There are more pages."
         note = wording.rows_note(*self.body.rows_in_view) or more_pages
         above = wording.MORE_ABOVE if self.body.rows_in_view[0] > 1 else ""
         if self._phase is Phase.WORKED:
             self.say(note or above or "Done.")
-            self.offer("Enter go on")
+            self._offer(("Enter go on",))
         elif self._phase is Phase.FINISHED:
             self.say(note or "Done.")
             self.offer(*views.FINISHED_HINTS)
+        elif self._is_read:
+            self.say(wording.END_OF_PAGE)
+            self._offer(views.END_HINTS)
         elif self._pane is None:
-            self.say(note or "You are asked on the last page.")
-            self.offer(*views.READING_HINTS)
+            self.say(note)
+            self._offer(views.READING_HINTS)
         else:
             self.say(self._view.warning or above)
             match self._view.question:
                 case Proceed():
-                    self.offer(*views.PROCEED_HINTS)
+                    self._offer(views.PROCEED_HINTS)
                 case Choice() | Confirm():
-                    self.offer(*views.MENU_HINTS)
+                    self._offer(views.MENU_HINTS)
                 case _:
-                    self.offer(*views.TYPING_HINTS)
+                    self._offer(views.TYPING_HINTS)
 
     # --- answer and work ------------------------------------------------------------
 
@@ -337,7 +368,7 @@ class ConversationScreen(Frame):
         elif self._pane is not None and isinstance(self._view.question, Proceed):
             self._work("")
         else:
-            self._arm_if_read()
+            self._arm_if_read(asked_for=True)
 
     def action_from_the_start(self) -> None:
         """Read this step again."""
@@ -389,6 +420,14 @@ class ConversationScreen(Frame):
             self.app.push_screen(
                 AskScreen(self.shell, _DISCARD, "Discard it", "Keep it", self._discard)
             )
+
+    def action_note(self) -> None:
+        """In a ceremony: note what goes differently from its script (KEY-1)."""
+        begun = self._conversation
+        is_at_rest = self._phase in (Phase.READING, Phase.WORKED, Phase.FAILED)
+        if is_at_rest and begun and begun.is_ceremony and self.app.screen is self:
+            noted = partial(self.say, wording.NOTED)
+            self.app.push_screen(NoteScreen(self.shell, begun.note, noted))
 
     def _discard(self) -> None:
         begun = self._conversation

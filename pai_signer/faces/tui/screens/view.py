@@ -12,9 +12,10 @@ from pai_signer.workflows.engine import Automatic, Conversation, Outcome, Questi
 
 FINISHED_HINTS: Final = ("Enter go on", "b back", "r from the start")
 READING_HINTS: Final = ("Enter next", "b back", "r from the start", "d discard")
+END_HINTS: Final = ("Enter what is asked", "b back", "r from the start", "d discard")
 PROCEED_HINTS: Final = ("Enter go on", "b back", "r from the start", "d discard")
 MENU_HINTS: Final = ("digit or Enter picks", "b back", "d discard", "F5 rescan", "Esc back")
-TYPING_HINTS: Final = ("Enter done", "Ctrl+U clear", "Tab to the page (r, d)", "Esc back")
+TYPING_HINTS: Final = ("Enter done", "Ctrl+U clear", "Tab to the page", "Esc back")
 
 
 @dataclass(frozen=True)

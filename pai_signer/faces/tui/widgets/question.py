@@ -1,5 +1,6 @@
 """One question of a workflow, as a prompt and the widget that takes the answer."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from textual.app import ComposeResult
@@ -30,6 +31,10 @@ from pai_signer.workflows.engine import (
 )
 
 _CONFIRM: Final = ((YES, MenuLine("Yes", key="y")), (NO, MenuLine("No", key="n")))
+#: As app.tcss sets them: the empty row above, the longest menu, a field with its border.
+_MARGIN_ROWS: Final = 1
+_MAX_MENU_ROWS: Final = 11
+_FIELD_ROWS: Final = 3
 
 
 class Prompt(Widget):
@@ -68,9 +73,27 @@ class QuestionPane(Vertical):
         self._prefix = prefix
         self._lat15 = lat15
         self._answer: Answer | None = None
+        self._widgets = tuple(self._built())
 
     def compose(self) -> ComposeResult:
         """The prompt and the widget for this kind of question."""
+        yield from self._widgets
+
+    def rows_for(self, width: int) -> int:
+        """How many rows it takes at this width; it need not be mounted yet."""
+        rows = 0
+        for widget in self._widgets:
+            match widget:
+                case Prompt():
+                    rows += _MARGIN_ROWS + widget.get_content_height(Size(), Size(), width)
+                case Menu():
+                    height = widget.get_content_height(Size(), Size(), width)
+                    rows += _MARGIN_ROWS + min(height, _MAX_MENU_ROWS)
+                case _:
+                    rows += _FIELD_ROWS
+        return rows
+
+    def _built(self) -> Iterator[Widget]:
         prompt = " ".join(part for part in (self._prefix, self.question.prompt) if part)
         if prompt:
             yield Prompt(prompt, lat15=self._lat15)

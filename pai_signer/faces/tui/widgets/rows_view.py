@@ -54,6 +54,10 @@ class RowsView(Widget, can_focus=True):
         """Whether rows are hidden under the lower edge."""
         return self._first + self._height < len(self._rows)
 
+    def keeps_in_view(self, rows: int) -> bool:
+        """Whether all that is in view stays there when the pane gets smaller by ``rows``."""
+        return len(self._rows) - self._first + rows <= self._height
+
     @property
     def rows_in_view(self) -> tuple[int, int, int]:
         """Number of the first and last visible row, and of all."""
