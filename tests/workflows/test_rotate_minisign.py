@@ -23,7 +23,7 @@ from pai_signer.errors import (
 )
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Automatic, Conversation
-from pai_signer.workflows.rotate_minisign import (
+from pai_signer.workflows.rotation import (
     RELEASE_NOTE,
     REPOSITORY_FILES,
     SECURITY_PAGE,
