@@ -18,6 +18,7 @@ from pai_signer.workflows.extend_gpg import extend_gpg
 from pai_signer.workflows.import_questions import DIGEST
 from pai_signer.workflows.import_release import import_release
 from pai_signer.workflows.publish_keys import publish_keys
+from pai_signer.workflows.rotate_gpg import OpenPgpRotation
 from pai_signer.workflows.rotate_minisign import MinisignRotation
 from pai_signer.workflows.rotation import rotation, rotation_script
 from pai_signer.workflows.rotation_system import Reason
@@ -130,6 +131,18 @@ CATALOGUE: Final = (
         "Script of a minisign rotation, to print",
         "key rotate minisign --script",
         lambda bench, a: rotation_script(MinisignRotation(bench), _reason(a)),
+    ),
+    Entry(
+        "key.rotate.gpg",
+        "Rotate the OpenPGP key (ceremony)",
+        "key rotate gpg",
+        lambda bench, a: rotation(OpenPgpRotation(bench), _reason(a)),
+    ),
+    Entry(
+        "key.rotate.gpg.script",
+        "Script of an OpenPGP rotation, to print",
+        "key rotate gpg --script",
+        lambda bench, a: rotation_script(OpenPgpRotation(bench), _reason(a)),
     ),
     Entry(
         "key.publish",

@@ -376,27 +376,25 @@ class _Rotate(_RotateStep):
         return msgspec.structs.replace(state, rotated=True)
 
     def _carry_out(self, state: RotateState) -> None:
+        try:
+            self._sign(state)
+        finally:  # whatever happened, secrets are asked again
+            self._bench.session.wipe()
+
+    def _sign(self, state: RotateState) -> None:
         bench, system, new = self._bench, self._system, state.made
         now = bench.clock.now()
-        try:
-            following = system.following(
-                bench.registry(), new, reason=REASONS[state.reason], now=now
-            )
-            statement = transition_of(following, new.id, now.date())
-            held = {
-                state.old: HELD_UNDER[system.algorithm],
-                new.id: NEW,
-                statement.other: HELD_UNDER[system.other],
-            }
-            files = signed_transition(bench, following, statement, held)
-        except BaseException:  # whatever happened, secrets are asked again
-            bench.session.wipe()
-            raise
+        following = system.following(bench.registry(), new, reason=REASONS[state.reason], now=now)
+        statement = transition_of(following, new.id, now.date())
+        held = {
+            state.old: HELD_UNDER[system.algorithm],
+            new.id: NEW,
+            statement.other: HELD_UNDER[system.other],
+        }
+        files = signed_transition(bench, following, statement, held)
         # Before the registry: what is registered has its statement, whatever crashes.
-        texts = _texts(following, statement)
-        pasted = {name: text.encode() for name, text in texts.items()}
-        bench.ceremonies.save(state.ceremony, {**files, **pasted})
-        digest = hashlib.sha256(files[statement.name]).hexdigest()
+        texts = {name: text.encode() for name, text in _texts(following, statement).items()}
+        bench.ceremonies.save(state.ceremony, {**files, **texts})
         facts = {
             "algorithm": statement.algorithm.value,
             "old": statement.old.id,
@@ -404,7 +402,7 @@ class _Rotate(_RotateStep):
             "reason": statement.reason,
             "ceremony": state.ceremony,
             "statement": statement.name,
-            "statement_sha256": digest,
+            "statement_sha256": hashlib.sha256(files[statement.name]).hexdigest(),
             "command": self._plan.command,
         }
         sign_and_store(bench, following, ROTATED, facts, held_under=system.held_after)
