@@ -234,7 +234,16 @@ class OpenPgpKeys(Protocol):
         """An armored detached signature by the signing (sub)key of ``fingerprint``."""
 
     def discard(self, fingerprint: str) -> None:
-        """Remove the secret key: only for a generation that was never registered."""
+        """Remove the key, whole or not: only for a generation that was never registered."""
+
+    def stray(self, known: Collection[str]) -> tuple[str, ...]:
+        """Fingerprints of keys that are not ``known``, whole or not: a crash had left them."""
+
+    def is_whole(self, fingerprint: str) -> bool:
+        """Whether every secret part of the key is here; else its making was cut short."""
+
+    def adopt(self, fingerprint: str, passphrase: Secret) -> OpenPgpKeyInfo:
+        """The facts of a key that is here, proved; refuses a wrong passphrase."""
 
 
 @dataclass(frozen=True)
@@ -417,7 +426,11 @@ class OpenPgpLife(Protocol):
     def cross_certify(
         self, certifier_fingerprint: str, certifier_passphrase: Secret, subject_fingerprint: str
     ) -> str:
-        """The certificate of the subject, its user IDs certified by the certifier (KEY-4)."""
+        """The certificate of the subject, its user IDs certified by the certifier (KEY-4).
+
+        The vault is not changed: what counts is what gets registered. Publish it merged
+        with every earlier certificate.
+        """
 
     def prove_primary(self, fingerprint: str, passphrase: Secret) -> None:
         """Use the primary secret key without leaving a trace in the vault (CUS-2)."""

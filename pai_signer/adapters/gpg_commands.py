@@ -98,10 +98,24 @@ def import_secret_key(home: GpgHome, key_file: bytes, fingerprint: str, passphra
         raise _not_a_key_file("gpg found no usable secret key in it")
 
 
+def fingerprints(home: GpgHome) -> set[str]:
+    """The primary fingerprints of all keys, with secret parts or without."""
+    finished = home.run(["--with-colons", "--list-keys"])
+    check_finished(finished, "list keys")
+    return {certificate.primary.fingerprint for certificate in parse_key_listing(finished.stdout)}
+
+
 def remove(home: GpgHome, fingerprint: str) -> None:
     """Remove secret and public key and the revocation certificate; nothing there is fine."""
-    if find(home, fingerprint) is not None:
-        arguments = ["--yes", "--delete-secret-and-public-key", fingerprint]
+    certificate = find(home, fingerprint)
+    for key in reversed(certificate.keys) if certificate is not None else ():
+        # One by one: told to remove them all, gpg refuses where the primary's is missing.
+        if not key.token.startswith("#"):
+            arguments = ["--yes", "--delete-secret-keys", f"{key.fingerprint}!"]
+            check_finished(home.run(arguments), "remove the key")
+    # The certificate goes last, so that whatever is still there can be found by it.
+    if fingerprint in fingerprints(home):
+        arguments = ["--yes", "--delete-keys", fingerprint]
         check_finished(home.run(arguments), "remove the key")
     # The revocation certificate that gpg makes with every key is of no use without it.
     revocations = home.path / "openpgp-revocs.d"

@@ -1,12 +1,13 @@
-"""Work on a key in a copy of the vault's home, in memory, and bring the result back (KEY-4).
+"""Work on a key in a home in memory, and bring the result into the vault's (KEY-1, KEY-4).
 
-gpg changes a key in several steps. In a copy a failure half-way is of no
+gpg makes and changes a key in several steps. In memory a failure half-way is of no
 consequence: the vault takes the finished certificate in a single import, or
 nothing at all.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from pai_signer.adapters import durable
@@ -32,6 +33,21 @@ def working_copy(home: GpgHome, *fingerprints: str) -> Iterator[GpgHome]:
         for fingerprint in fingerprints:
             import_certificate(copy, fingerprint, commands.public_certificate(home, fingerprint))
         yield copy
+
+
+def bring_new_key(copy: GpgHome, home: GpgHome, fingerprint: str, lasting: Path) -> None:
+    """Take the one key of ``copy`` into ``home``, whose files are below ``lasting``.
+
+    The certificate comes first: whatever the moment of a crash, no secret lies in the vault
+    that no listing shows, and a key whose secrets are not all there can be told.
+    """
+    import_certificate(home, fingerprint, commands.public_certificate(copy, fingerprint))
+    with durable.held_directory(lasting) as folder:
+        durable.sync_filesystem(folder)  # gpg does not fsync
+    durable.make_directory(lasting / _KEY_FOLDER)
+    with durable.explained("store the secret key", requirement="KEY-1"):
+        for file in sorted((copy.path / _KEY_FOLDER).glob("*.key")):
+            durable.create(lasting / _KEY_FOLDER / file.name, file.read_bytes())
 
 
 def import_certificate(home: GpgHome, fingerprint: str, certificate: str) -> None:

@@ -6,12 +6,14 @@ as a ``str``, only exports public certificates here.
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 from pai_signer.adapters import durable
 from pai_signer.adapters import gpg_commands as commands
+from pai_signer.adapters.gpg_copy import bring_new_key
 from pai_signer.adapters.gpg_home import GpgHome, throwaway_home, vault_home
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.passphrases import certainly_wrong_passphrase, check_passphrase
@@ -40,7 +42,8 @@ class GpgKeys:
         """An Ed25519 primary that only certifies, with an Ed25519 signing subkey (KEY-1).
 
         Both expire on ``valid_until`` (at 12:00 UTC, as gpg reads a date), which is
-        asserted. A key that cannot be proved afterwards is removed again.
+        asserted. It is made in memory and enters the vault when it is whole. A key that
+        cannot be proved there is removed again; of one that a crash left, ``is_whole`` tells.
         """
         check_passphrase(passphrase)
         check_user_id(user_id)
@@ -51,13 +54,14 @@ class GpgKeys:
                 "Give a date in the future, and check this machine's clock.",
             )
         expiry = valid_until.isoformat()
-        with vault_home(self._home) as home:
+        with vault_home(self._home) as home, throwaway_home(for_secrets=True) as copy:
             arguments = ["--yes", "--quick-gen-key", "--", user_id, _ALGORITHM, "cert", expiry]
-            fingerprint = commands.created_fingerprint(home.run(arguments, passphrase=passphrase))
+            fingerprint = commands.created_fingerprint(copy.run(arguments, passphrase=passphrase))
+            self._add_signing_subkey(copy, fingerprint, expiry, passphrase)
+            _check_generated(commands.listed(copy, fingerprint), valid_until)
             try:
-                self._add_signing_subkey(home, fingerprint, expiry, passphrase)
+                bring_new_key(copy, home, fingerprint, self._home)
                 certificate = commands.listed(home, fingerprint)
-                _check_generated(certificate, valid_until)
                 self._prove(home, certificate, passphrase)
                 info = self._info(home, certificate)
             except BaseException:
@@ -115,10 +119,32 @@ class GpgKeys:
             return commands.sign(home, self._signing_key(certificate), data, passphrase)
 
     def discard(self, fingerprint: str) -> None:
-        """Remove the secret key: only for a generation that was never registered."""
+        """Remove the key, whole or not: only for a generation that was never registered."""
         with vault_home(self._home) as home:
             commands.remove(home, parse_fingerprint(fingerprint))
             self._make_durable()
+
+    def stray(self, known: Collection[str]) -> tuple[str, ...]:
+        """Fingerprints of keys that are not ``known``, whole or not: a crash had left them."""
+        with vault_home(self._home) as home:
+            return tuple(sorted(commands.fingerprints(home) - set(known)))
+
+    def is_whole(self, fingerprint: str) -> bool:
+        """Whether every secret part of the key is here, the signing one among them."""
+        with vault_home(self._home) as home:
+            certificate = commands.find(home, parse_fingerprint(fingerprint))
+        return certificate is not None and certificate.has_every_secret
+
+    def adopt(self, fingerprint: str, passphrase: Secret) -> OpenPgpKeyInfo:
+        """The facts of a key that is here, proved; refuses a wrong passphrase.
+
+        For a key whose maker was killed before it could say what it had made.
+        """
+        check_passphrase(passphrase)
+        with vault_home(self._home) as home:
+            certificate = commands.listed(home, parse_fingerprint(fingerprint))
+            self._prove(home, certificate, passphrase)
+            return self._info(home, certificate)
 
     def _add_signing_subkey(
         self, home: GpgHome, fingerprint: str, expiry: str, passphrase: Secret

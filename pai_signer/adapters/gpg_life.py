@@ -123,8 +123,9 @@ class GpgLife:
     ) -> str:
         """The certificate of the subject, its user IDs certified by the certifier (KEY-4).
 
-        The vault keeps the certification, so that later exports hold it too; twice is
-        once. Raises ``PolicyRefused`` where one of the keys is expired or revoked.
+        Made in a copy: the vault's own certificate stays as it was, so that nothing is left
+        of a certification that never gets registered. Publish it merged with every earlier
+        certificate. Raises ``PolicyRefused`` where one of the keys is expired or revoked.
         """
         check_passphrase(certifier_passphrase)
         certifier = parse_fingerprint(certifier_fingerprint)
@@ -144,12 +145,7 @@ class GpgLife:
                 finished = copy.run(arguments, passphrase=certifier_passphrase)
                 commands.check_finished(finished, "certify the key")
                 _check_certified(copy, subject, certifier)
-                certificate = commands.public_certificate(copy, subject)
-            import_certificate(home, subject, certificate)
-            _check_certified(home, subject, certifier)
-            certificate = commands.public_certificate(home, subject)
-            self._make_durable()
-        return certificate
+                return commands.public_certificate(copy, subject)
 
     def prove_primary(self, fingerprint: str, passphrase: Secret) -> None:
         """Use the primary secret key without leaving a trace in the vault (CUS-2).

@@ -87,6 +87,16 @@ class ListedCertificate:
     subkeys: tuple[ListedKey, ...]
     user_ids: tuple[str, ...]
 
+    @property
+    def has_every_secret(self) -> bool:
+        """Whether the secret part of the primary and of each subkey is there."""
+        return all(key.is_secret and not key.token.startswith("#") for key in self.keys)
+
+    @property
+    def keys(self) -> tuple[ListedKey, ...]:
+        """The primary, then the subkeys."""
+        return (self.primary, *self.subkeys)
+
     def signing_key(self, now: datetime) -> ListedKey | None:
         """The newest usable signing subkey; else the primary, if it may sign; else none."""
         able = [k for k in self.subkeys if "s" in k.flags and k.usable_at(now)]

@@ -16,6 +16,7 @@ from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
+from pai_signer.workflows.key_dates import has_expired
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.unsigned_part import unsigned_part
@@ -102,9 +103,14 @@ class WorkstationDesk:
 
     def _why_not(self, entry_id: str) -> str:
         registry = self._bench.registry()
-        minisign = registry.signing_key(Algorithm.MINISIGN) is not None
-        openpgp = registry.signing_key(Algorithm.OPENPGP) is not None
+        minisign = registry.signing_key(Algorithm.MINISIGN)
+        openpgp = registry.signing_key(Algorithm.OPENPGP)
+        no_minisign = "" if minisign else "there is no minisign key yet"
+        no_openpgp = "" if openpgp else "there is no OpenPGP key yet"
         no_key = "" if registry.keys else "there is no key yet"
+        expired = ""
+        if openpgp and has_expired(openpgp, self._bench.clock.now()):
+            expired = "the OpenPGP key has expired: extend it first"
         reasons = {
             "key.generate": "there are keys already" if minisign or openpgp else "",
             "key.import.minisign": "there is a minisign key already" if minisign else "",
@@ -112,8 +118,9 @@ class WorkstationDesk:
             "key.publish": no_key,
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
-            "key.rotate.minisign": "" if minisign else "there is no minisign key yet",
-            "key.extend": "" if openpgp else "there is no OpenPGP key yet",
+            "key.rotate.minisign": no_minisign or expired,
+            "key.rotate.gpg": no_openpgp or expired,
+            "key.extend": no_openpgp,
         }
         return reasons.get(entry_id, "")
 

@@ -6,21 +6,18 @@ keys that exist already are asked too.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final, cast
 
 import msgspec
 
 from pai_signer.domain.artifact import Record
-from pai_signer.domain.minisig import parse_public_key
 from pai_signer.domain.openpgp import grouped_fingerprint
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
-from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, with_key
+from pai_signer.domain.registry import Algorithm, RegisteredKey, with_key
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import PolicyRefused
-from pai_signer.ports import OpenPgpKeyInfo
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -31,6 +28,12 @@ from pai_signer.workflows.engine import (
     Step,
     TypedText,
     Workflow,
+)
+from pai_signer.workflows.key_dates import proposed_day
+from pai_signer.workflows.new_keys import (
+    registered_minisign,
+    registered_openpgp,
+    signing_user_id,
 )
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.sign_registry import (
@@ -156,12 +159,9 @@ class _KeyStep(Step[AddKeysState]):
         with self._bench.sources.open(path.parent) as folder:
             return folder.read_small(path.name, MAX_KEY_FILE_BYTES)
 
-    def _added(self, state: AddKeysState, key: RegisteredKey) -> AddKeysState:
-        rehearsal = self._bench.info.rehearsal
-        key = msgspec.structs.replace(
-            key, state=KeyState.REHEARSAL if rehearsal else KeyState.ACTIVE
-        )
-        return msgspec.structs.replace(state, added=(*state.added, key))
+
+def _added(state: AddKeysState, key: RegisteredKey) -> AddKeysState:
+    return msgspec.structs.replace(state, added=(*state.added, key))
 
 
 class _Explain(_KeyStep):
@@ -174,14 +174,13 @@ class _Explain(_KeyStep):
         return state.looked
 
     def pages(self, state: AddKeysState) -> Sequence[Page]:
-        info, days = self._bench.info, self._bench.profile.keys.openpgp_validity_days
-        until = self._bench.clock.now() + timedelta(days=days)
+        info = self._bench.info
         lines = [Line(f"{info.maintainer_name} <{info.maintainer_email}>", label="maintainer")]
         if MINISIGN in state.systems:
             lines.append(Line("Ed25519, passphrase hashed with 1 GiB of memory", label="minisign"))
         if GPG in state.systems:
             lines.append(Line("Ed25519 primary with a signing subkey", label="OpenPGP"))
-            lines.append(Line(f"{until:%Y-%m-%d}", label="valid until"))
+            lines.append(Line(f"{proposed_day(self._bench)}", label="valid until"))
         if state.imported:
             lines = [Line(state.key_file, label="key file")]
         lines += [
@@ -259,14 +258,7 @@ class _AddMinisign(_KeyStep):
             else:
                 line = self._bench.minisign.generate(passphrase)
         progress.say(Line("minisign key", mark=Mark.OK))
-        key = RegisteredKey(
-            algorithm=Algorithm.MINISIGN,
-            id=parse_public_key(line).shown_id,
-            public_key=line,
-            state=KeyState.ACTIVE,
-            created_at=self._bench.clock.now(),
-        )
-        return self._added(state, key)
+        return _added(state, registered_minisign(self._bench, line))
 
 
 class _AddOpenPgp(_KeyStep):
@@ -285,35 +277,16 @@ class _AddOpenPgp(_KeyStep):
         bench = self._bench
         self._check_free(Algorithm.OPENPGP)
         progress.say(Line("OpenPGP key: this takes some seconds"))
-        days = timedelta(days=bench.profile.keys.openpgp_validity_days)
         with bench.session.lending(GPG) as held:
             passphrase = cast("Secret", held)
             if state.imported:
                 info = bench.openpgp.import_key(self._read_key_file(state), passphrase)
             else:
-                until = (bench.clock.now() + days).date()
-                info = bench.openpgp.generate(self._user_id(), until, passphrase)
+                info = bench.openpgp.generate(
+                    signing_user_id(bench), proposed_day(bench), passphrase
+                )
         progress.say(Line("OpenPGP key", mark=Mark.OK))
-        return self._added(state, _registered_openpgp(info))
-
-    def _user_id(self) -> str:
-        info = self._bench.info
-        name = f"{self._bench.profile.project.name} release signing"
-        if info.rehearsal:
-            name = f"REHEARSAL {name}"
-        return f"{name} <{info.maintainer_email}>"
-
-
-def _registered_openpgp(info: OpenPgpKeyInfo) -> RegisteredKey:
-    return RegisteredKey(
-        algorithm=Algorithm.OPENPGP,
-        id=info.fingerprint,
-        public_key=info.certificate,
-        state=KeyState.ACTIVE,
-        created_at=info.created_at,
-        expires_at=info.expires_at,
-        user_id=info.user_id,
-    )
+        return _added(state, registered_openpgp(bench, info))
 
 
 class _Register(_KeyStep):

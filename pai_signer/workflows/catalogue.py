@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 from pai_signer.domain.history import Visited
 from pai_signer.errors import SignerError, UsageError
 from pai_signer.workflows.add_keys import generate_keys, import_key
-from pai_signer.workflows.ceremony import print_script
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
@@ -19,7 +18,10 @@ from pai_signer.workflows.extend_gpg import extend_gpg
 from pai_signer.workflows.import_questions import DIGEST
 from pai_signer.workflows.import_release import import_release
 from pai_signer.workflows.publish_keys import publish_keys
-from pai_signer.workflows.rotate_minisign import PLAN, Reason, rotate_minisign, rotation_steps
+from pai_signer.workflows.rotate_gpg import OpenPgpRotation
+from pai_signer.workflows.rotate_minisign import MinisignRotation
+from pai_signer.workflows.rotation import rotation, rotation_script
+from pai_signer.workflows.rotation_system import Reason
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
 from pai_signer.workflows.sign_registry import GPG, MINISIGN, SystemName
 from pai_signer.workflows.sign_release import WAIVE, sign_release
@@ -70,6 +72,10 @@ def _build_generate(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
     return generate_keys(bench, cast("SystemName | None", arguments.get("only")))
 
 
+def _reason(arguments: Arguments) -> Reason:
+    return cast("Reason", arguments.get("reason", "scheduled"))
+
+
 CATALOGUE: Final = (
     Entry(
         "release.import",
@@ -118,13 +124,25 @@ CATALOGUE: Final = (
         "key.rotate.minisign",
         "Rotate the minisign key (ceremony)",
         "key rotate minisign",
-        lambda bench, a: rotate_minisign(bench, cast("Reason", a.get("reason", "scheduled"))),
+        lambda bench, a: rotation(MinisignRotation(bench), _reason(a)),
     ),
     Entry(
         "key.rotate.minisign.script",
         "Script of a minisign rotation, to print",
         "key rotate minisign --script",
-        lambda bench, _: print_script(bench, PLAN, rotation_steps(bench)),
+        lambda bench, a: rotation_script(MinisignRotation(bench), _reason(a)),
+    ),
+    Entry(
+        "key.rotate.gpg",
+        "Rotate the OpenPGP key (ceremony)",
+        "key rotate gpg",
+        lambda bench, a: rotation(OpenPgpRotation(bench), _reason(a)),
+    ),
+    Entry(
+        "key.rotate.gpg.script",
+        "Script of an OpenPGP rotation, to print",
+        "key rotate gpg --script",
+        lambda bench, a: rotation_script(OpenPgpRotation(bench), _reason(a)),
     ),
     Entry(
         "key.publish",

@@ -30,7 +30,7 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.text import safe_text
 from pai_signer.domain.words import to_words
 from pai_signer.errors import PolicyRefused, UsageError
-from pai_signer.workflows.ceremony import C, Plan, close_ceremony, journal_head
+from pai_signer.workflows.ceremony import C, CeremonyState, Plan, close_ceremony, journal_head
 from pai_signer.workflows.engine import (
     YES,
     Actor,
@@ -322,6 +322,11 @@ class _Watch(CeremonyStep[C]):
         return f"{typed} UTC typed, {now:{_TIME_FORMAT}} UTC on the workstation"
 
 
+def was_clock_compared(state: CeremonyState) -> bool:
+    """Whether somebody's own clock agreed with the workstation's."""
+    return any(p.how is How.ASKED and p.met for p in state.preconditions)
+
+
 class _FirstClock(_Watch[C]):
     id = "clock-first"
     title = "Compare the clock"
@@ -347,7 +352,7 @@ class CompareKey(CeremonyStep[C]):
         "The maintainer reads the groups or the words aloud; the second maintainer types what "
         "was heard, without seeing the screen.",
     )
-    blanks = ("First four groups", "Last four groups")
+    blanks = ("First group", "Last group")
 
     def __init__(self, bench: Workbench, what: str, digest_hex: Callable[[C], str]) -> None:
         super().__init__(bench)

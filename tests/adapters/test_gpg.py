@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pai_signer.adapters import gpg_commands, gpg_home, process
+from pai_signer.adapters import durable, gpg_commands, gpg_home, process
 from pai_signer.adapters.gpg_home import throwaway_home, vault_home
 from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_verify import MAX_DATA_BYTES, GpgVerifier
@@ -221,6 +221,73 @@ def test_discard_removes_secret_public_and_revocation(home: Path, keys: GpgKeys)
     assert private_keys(home) == []
     assert list(home.glob("openpgp-revocs.d/*")) == []
     keys.discard(weak_openpgp_key().info.fingerprint)
+
+
+# --- what a crash had left ------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What no handler of the program's own takes for an error."""
+
+
+def generation_killed_after(calls: int, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generate a key in ``home``; die before the next secret file, without any clean-up."""
+    real, stored = durable.create, list[Path]()
+
+    def create(path: Path, data: bytes) -> None:
+        if len(stored) == calls:
+            raise Killed
+        stored.append(path)
+        real(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "create", create)
+        patch.setattr(gpg_commands, "remove", lambda *_: None)
+        with pytest.raises(Killed):
+            GpgKeys(home, RealClock()).generate(WEAK_USER_ID, WEAK_VALID_UNTIL, weak_passphrase())
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_key_that_lacks_either_secret_is_removed(home: Path, keys: GpgKeys, missing: int) -> None:
+    (home / "private-keys-v1.d" / private_keys(home)[missing]).unlink()
+    fingerprint = weak_openpgp_key().info.fingerprint
+    assert not keys.is_whole(fingerprint)
+    keys.discard(fingerprint)
+    assert keys.stray(()) == ()
+    assert private_keys(home) == []
+
+
+@pytest.mark.parametrize("stored", [0, 1])
+def test_key_cut_short_is_found_told_and_removed_and_another_one_is_not(
+    home: Path, keys: GpgKeys, monkeypatch: pytest.MonkeyPatch, stored: int
+) -> None:
+    known, before = weak_openpgp_key().info.fingerprint, private_keys(home)
+    generation_killed_after(stored, home, monkeypatch)
+    assert len(private_keys(home)) == len(before) + stored
+    (cut_short,) = keys.stray({known})
+    assert not keys.is_whole(cut_short)
+    assert keys.is_whole(known)
+    keys.discard(cut_short)
+    assert keys.stray({known}) == ()
+    assert keys.stray(()) == (known,)
+    assert private_keys(home) == before
+    keys.prove(known, weak_passphrase())
+
+
+def test_whole_key_is_adopted_by_its_own_passphrase_alone(home: Path, keys: GpgKeys) -> None:
+    info = weak_openpgp_key().info
+    assert keys.adopt(info.fingerprint, weak_passphrase()) == info
+    before = private_keys(home)
+    refused("KEY-1/wrong-passphrase", keys.adopt, info.fingerprint, weak_passphrase(b"another"))
+    refused("KEY-1/empty-passphrase", keys.adopt, info.fingerprint, weak_passphrase(b""))
+    refused("KEY-1/no-secret-key", keys.adopt, "A" * 40, weak_passphrase())
+    assert private_keys(home) == before
+
+
+def test_generating_leaves_no_secret_in_memory(empty: GpgKeys) -> None:
+    before = set(Path("/dev/shm").glob(f"pai-{os.getpid()}-*"))
+    empty.generate(WEAK_USER_ID, WEAK_VALID_UNTIL, weak_passphrase())
+    assert set(Path("/dev/shm").glob(f"pai-{os.getpid()}-*")) <= before
 
 
 # --- signing ------------------------------------------------------------------------------

@@ -675,7 +675,7 @@ def certifiers(certificates: list[str], subject: str) -> set[str]:
     }
 
 
-def test_keys_certify_each_other_and_later_exports_keep_it(two: tuple[Path, str, str]) -> None:
+def test_keys_certify_each_other_and_the_merge_keeps_it(two: tuple[Path, str, str]) -> None:
     home, old, new = two
     life = GpgLife(home, RealClock())
     certificates = [
@@ -684,15 +684,16 @@ def test_keys_certify_each_other_and_later_exports_keep_it(two: tuple[Path, str,
     ]
     assert certifiers(certificates, new) == {old, new}
     assert certifiers(certificates, old) == {old, new}
-    certificates[1] = life.extend(old, LATER, weak_passphrase()).certificate
+    extended = life.extend(old, LATER, weak_passphrase()).certificate
+    certificates[1] = life.merged_certificate([certificates[1], extended])
     assert certifiers(certificates, old) == {old, new}
 
 
-def test_certifying_twice_is_once(two: tuple[Path, str, str]) -> None:
+def test_certifying_leaves_the_vault_as_it_was(two: tuple[Path, str, str]) -> None:
     home, old, new = two
-    life = GpgLife(home, RealClock())
-    certificate = life.cross_certify(old, weak_passphrase(), new)
-    assert life.cross_certify(old, weak_passphrase(), new) == certificate
+    before = state(home)
+    GpgLife(home, RealClock()).cross_certify(old, weak_passphrase(), new)
+    assert state(home) == before
 
 
 def test_certification_by_another_key_than_asked_is_not_taken(

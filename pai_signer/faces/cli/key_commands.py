@@ -81,7 +81,7 @@ def key_extend(session: CommandSession, until: str | None, descriptors: tuple[st
 
 
 @key.command("rotate")
-@click.argument("system", type=click.Choice(["minisign"]))
+@click.argument("system", type=click.Choice(["minisign", "gpg"]))
 @click.option("--reason", type=click.Choice(["scheduled"]), default="scheduled", help="Why.")
 @click.option("--script", is_flag=True, help="Only print the ceremony's script.")
 @click.option("--second", metavar="NAME", help="The second maintainer.")
@@ -90,7 +90,11 @@ def key_extend(session: CommandSession, until: str | None, descriptors: tuple[st
 @click.option("--clock-first", metavar="TIME", help="UTC by your own clock: 2026-12-31 23:59.")
 @click.option("--clock-second", metavar="TIME", help="UTC by the second maintainer's clock.")
 @click.option("--compare", metavar="TEXT", help="The new key's digits or words, as heard.")
-@click.option("--confirm", metavar="KEYID", help="The ID of the key that ends.")
+@click.option(
+    "--confirm",
+    metavar="KEYID",
+    help="The ID of the key that ends; of a fingerprint the last 16 digits.",
+)
 @click.option("--verdict", type=click.Choice(["accept", "disagree", "nobody"]))
 @click.option("--verdict-reason", metavar="TEXT", help="Why the witness disagrees.")
 @passphrase_option
@@ -105,12 +109,13 @@ def key_rotate(
     descriptors: tuple[str, ...],
     **given: str | None,
 ) -> None:
-    """Put a new key in the place of the one in use, in a ceremony (KEY-3)."""
+    """Put a new key in the place of the one in use, in a ceremony (KEY-3, KEY-4)."""
     entry, script_entry = {
         "minisign": ("key.rotate.minisign", "key.rotate.minisign.script"),
+        "gpg": ("key.rotate.gpg", "key.rotate.gpg.script"),
     }[system]
     if script:
-        session.run(script_entry, {}, {})
+        session.run(script_entry, {"reason": reason}, {})
         return
     answers: dict[str, Answer] = {**passphrases.from_descriptors(descriptors)}
     for name, text in given.items():
