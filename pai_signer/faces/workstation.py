@@ -113,6 +113,8 @@ class WorkstationDesk:
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
             "key.rotate.minisign": "" if minisign else "there is no minisign key yet",
+            "key.revoke": no_key,
+            "key.drill": "" if minisign or openpgp else "there is no key in use",
             "key.extend": "" if openpgp else "there is no OpenPGP key yet",
         }
         return reasons.get(entry_id, "")
