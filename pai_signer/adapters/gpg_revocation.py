@@ -24,7 +24,11 @@ from pai_signer.errors import FormatError, PolicyRefused, ToolError
 from pai_signer.ports import Clock, OpenPgpRevocation
 
 #: Answers to gpg's menu of reasons, which does not count as the packets do.
-_MENU: Final = {RevocationReason.COMPROMISED: "1", RevocationReason.SUPERSEDED: "2"}
+_MENU: Final = {
+    RevocationReason.COMPROMISED: "1",
+    RevocationReason.SUPERSEDED: "2",
+    RevocationReason.RETIRED: "3",
+}
 
 
 def make(
@@ -115,7 +119,7 @@ def _reason(signature: ListedSignature) -> RevocationReason:
     except ValueError as error:
         raise PolicyRefused(
             "KEY-5/reason",
-            "The revocation says neither 'superseded' nor 'compromised', so that every old "
+            "The revocation gives no reason, or none that is known here, so that every old "
             "signature would die without anybody being told why.",
-            "Use one of the two revocations that were made with the key.",
+            "Use one of the revocations that were made with the key for a reason.",
         ) from error

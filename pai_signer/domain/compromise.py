@@ -7,18 +7,20 @@ writing it again: ``check_notice``.
 import textwrap
 from typing import Final
 
-from pai_signer.domain.endorsement import ENDORSEMENT_NAME
+from pai_signer.domain.endorsement import endorsement_name
 from pai_signer.domain.openpgp import grouped_fingerprint
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry
 from pai_signer.errors import BadSignature, PolicyRefused
 
+NOTICE_PREFIX: Final = "do-not-trust-"
+NOTICE_SUFFIX: Final = ".txt"
 WIDTH: Final = 76
 _BLANK: Final = "_" * 38
 
 
 def notice_name(key_id: str) -> str:
     """The notice's file name."""
-    return f"do-not-trust-{key_id}.txt"
+    return f"{NOTICE_PREFIX}{key_id}{NOTICE_SUFFIX}"
 
 
 def render_notice(registry: Registry, key_id: str) -> bytes:
@@ -49,14 +51,15 @@ def render_notice(registry: Registry, key_id: str) -> bytes:
         ),
         "",
         *_paragraph(
-            f"Releases from before stay good only where {ENDORSEMENT_NAME}, signed with keys "
-            "that are not compromised, names their checksums. pai-signer verify looks there."
+            f"Releases from before stay good only where {endorsement_name(key.id)}, signed "
+            "with keys that are not compromised, names their checksums. pai-signer verify "
+            "looks there."
         ),
         "",
         "What to do:",
         *_item("Remove this key wherever you pinned or imported it."),
         *_item("Get the keys folder of the project again; compare the new key with two sources."),
-        *_item(f"Check what you downloaded against {ENDORSEMENT_NAME}."),
+        *_item(f"Check what you downloaded against {endorsement_name(key.id)}."),
         "",
     ]
     return "\n".join(lines).encode()
@@ -141,7 +144,8 @@ def _drill_steps(keys: list[RegisteredKey]) -> list[str]:
         *steps,
         f"New key: pai-signer key rotate {systems or 'minisign'} --reason compromised",
         "Back up the new key with two custodians, and prove both copies.",
-        f"Read {ENDORSEMENT_NAME} line by line against the published releases, then sign it.",
+        "Read the list of endorsed releases line by line against the published ones: what is "
+        "on it stays good, and nothing else that the key signed.",
         "Publish: keys/public, the notice, the statement, the list, the site's values.",
         "On another machine, from a fresh clone: pai-signer verify for the newest and the "
         "oldest release.",

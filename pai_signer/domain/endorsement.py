@@ -1,8 +1,9 @@
 """Re-endorsing history: which releases under a compromised key were really ours (KEY-5).
 
-``endorsement.json`` lists every release that the journal proves to have been signed here,
-and is itself signed by keys that are not compromised. A signature by the compromised key
-counts for nothing; the list says that exactly these bytes are good, whoever signed them.
+For each compromised key there is one list, ``endorsement-KEYID.json``, of every release
+that the journal proves to have been signed here with it. It is itself signed by keys that
+are not compromised. A signature by the compromised key counts for nothing; the list says
+that exactly these bytes are good, whoever signed them.
 """
 
 import re
@@ -22,9 +23,12 @@ from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError, PolicyRefused, UntrustedKey
 
 FORMAT: Final = 1
-ENDORSEMENT_NAME: Final = "endorsement.json"
+ENDORSEMENT_PREFIX: Final = "endorsement-"
+ENDORSEMENT_SUFFIX: Final = ".json"
 MAX_ENDORSEMENT_BYTES: Final = 4 << 20
 
+_DO_NOT_TRUST: Final = "Do not trust these files. See the project's security page."
+_A_LIST: Final = "list of endorsed releases"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 
@@ -54,6 +58,11 @@ class Endorsement(Record, frozen=True, kw_only=True):
     made_at: datetime
     journal: JournalHead
     releases: tuple[EndorsedRelease, ...] = ()
+
+
+def endorsement_name(key_id: str) -> str:
+    """The file name of the list for one compromised key."""
+    return f"{ENDORSEMENT_PREFIX}{key_id}{ENDORSEMENT_SUFFIX}"
 
 
 def endorse(
@@ -111,9 +120,7 @@ def _releases(entries: tuple[JournalEntry, ...]) -> Iterable[EndorsedRelease]:
 
 def parse_endorsement(data: bytes) -> Endorsement:
     """Parse strictly and check; ``FormatError`` for anything that we would not write."""
-    endorsement = decode_record(
-        data, Endorsement, ENDORSEMENT_NAME, limit_bytes=MAX_ENDORSEMENT_BYTES
-    )
+    endorsement = decode_record(data, Endorsement, _A_LIST, limit_bytes=MAX_ENDORSEMENT_BYTES)
     versions = [release.version for release in endorsement.releases]
     times = [endorsement.made_at, endorsement.do_not_trust_after]
     times += [release.signed_at for release in endorsement.releases]
@@ -130,7 +137,7 @@ def parse_endorsement(data: bytes) -> Endorsement:
         if not holds:
             raise FormatError(
                 "KEY-5/endorsement",
-                f"{ENDORSEMENT_NAME} cannot be trusted: {why}.",
+                f"The {_A_LIST} cannot be trusted: {why}.",
                 "Get it again from the project's keys folder.",
             )
     return endorsement
@@ -153,18 +160,19 @@ def check_endorsement(endorsement: Endorsement, registry: Registry, signed_by: s
     or key, or contradicts the registry's last day of trust.
     """
     signer, key = registry.find(signed_by), registry.find(endorsement.compromised)
-    same_kind = (signer.state is KeyState.REHEARSAL) == (key.state is KeyState.REHEARSAL)
+    if signer.life is KeyState.COMPROMISED:
+        raise _useless("KEY-5/list-signer", f"{signer.id}, which signed it, is compromised")
+    if (signer.state is KeyState.REHEARSAL) != (key.state is KeyState.REHEARSAL):
+        raise _useless("KEY-5/list-rehearsal", "a rehearsal key signed it")
     rules = {
         "it is of another project": endorsement.project == registry.project,
-        f"{signer.id}, which signed it, is compromised": signer.life is not KeyState.COMPROMISED,
-        "a rehearsal key signed it": same_kind,
         f"{key.id} is not compromised": key.life is KeyState.COMPROMISED,
         f"it has another last day of trust for {key.id}": key.do_not_trust_after
         == endorsement.do_not_trust_after,
     }
     for why, holds in rules.items():
         if not holds:
-            raise _not_endorsed(f"The list of endorsed releases is of no use: {why}.")
+            raise _useless("KEY-5/list-contradicts", why)
 
 
 def endorsed_release(
@@ -195,16 +203,27 @@ def endorsed_release(
     if tag_oid not in (None, release.tag_oid):
         others.append("the tag")
     if others:
-        raise _not_endorsed(
-            f"{safe_text(version, limit=80)} was endorsed with other content: "
-            f"{safe_text(', '.join(others), limit=200)} differs."
-        )
+        raise other_content(version, ", ".join(others))
     return release
 
 
-def _not_endorsed(summary: str) -> UntrustedKey:
+def other_content(version: str, what: str) -> UntrustedKey:
+    """The refusal of a release that the list names with other bytes than are here."""
     return UntrustedKey(
-        "KEY-5/not-endorsed",
-        summary,
-        "Do not trust these files. See the project's security page.",
+        "KEY-5/other-content",
+        f"{safe_text(version, limit=80)} was endorsed with other content: "
+        f"{safe_text(what, limit=200)} differs.",
+        _DO_NOT_TRUST,
+    )
+
+
+def _not_endorsed(summary: str) -> UntrustedKey:
+    return UntrustedKey("KEY-5/not-endorsed", summary, _DO_NOT_TRUST)
+
+
+def _useless(code: str, why: str) -> UntrustedKey:
+    return UntrustedKey(
+        code,
+        f"The {_A_LIST} is of no use: {why}.",
+        "Get the whole keys folder again, and compare it with another copy.",
     )

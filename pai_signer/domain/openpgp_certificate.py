@@ -28,6 +28,7 @@ _SUBKEY: Final = 14
 _IDENTITIES: Final = frozenset({13, 17})
 
 _KEY_REVOCATION: Final = 0x20
+_REASON_FOR_REVOCATION: Final = 29
 #: Which classes of signature may stand behind which packet (RFC 4880, 5.2.1).
 _CLASSES: Final = {
     _PRIMARY: frozenset({0x1F, _KEY_REVOCATION}),
@@ -196,6 +197,40 @@ def without_key_revocations(block: str) -> str:
     """The certificate as it was before any revocation of the whole key."""
     packets = split_packets(dearmored(block))
     return armored(b"".join(p.raw for p in packets if p.signature_class != _KEY_REVOCATION))
+
+
+def key_revocation_codes(block: str) -> tuple[int | None, ...]:
+    """The reason code of each revocation of the whole key in a certificate, in order.
+
+    RFC 4880, 5.2.3.23; None for one that gives no reason or cannot be read. Nothing is
+    verified: whoever decides by this takes the worst that it says.
+    """
+    packets = split_packets(dearmored(block))
+    return tuple(_reason_code(p.body) for p in packets if p.signature_class == _KEY_REVOCATION)
+
+
+def _reason_code(body: bytes) -> int | None:
+    """From the hashed subpackets of a version 4 signature (RFC 4880, 5.2.3 and 5.2.3.1)."""
+    end, at, code = 6 + int.from_bytes(body[4:6], "big"), 6, None
+    if end > len(body):
+        return None
+    while at < end:
+        octets = 1 if body[at] < 192 else 2 if body[at] < 255 else 5
+        length = body[at : at + octets]
+        if octets == 1:
+            size = length[0]
+        elif octets == 2:
+            size = ((length[0] - 192) << 8) + length[-1] + 192
+        else:
+            size = int.from_bytes(length[1:], "big")
+        at += octets
+        if size < 1 or at + size > end:
+            return None
+        # The first bit marks a subpacket as critical.
+        if body[at] & 0x7F == _REASON_FOR_REVOCATION and size > 1:
+            code = body[at + 1]
+        at += size
+    return code
 
 
 def check_revocation_block(block: str) -> None:

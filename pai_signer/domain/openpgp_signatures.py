@@ -19,13 +19,21 @@ MAX_REVOCATION_TEXT_BYTES: Final = 200
 class RevocationReason(Enum):
     """Why a whole key is revoked; the values are the codes of RFC 4880, 5.2.3.23.
 
-    gpg's menu counts differently: its 1 is *compromised* and its 2 *superseded*.
+    gpg's menu counts differently: its 1 is *compromised*, its 2 *superseded*, its 3
+    *no longer used*.
     """
 
     #: Soft: signatures from before the date of the revocation stay valid.
     SUPERSEDED = 1
     #: Hard: all signatures become invalid, whenever they were made.
     COMPROMISED = 2
+    #: Soft, like *superseded*: the key is no longer used, and nothing took its place.
+    RETIRED = 3
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether every signature dies with the key, whenever it was made."""
+        return self is RevocationReason.COMPROMISED
 
 
 def check_revocation_text(text: str) -> str:

@@ -141,7 +141,8 @@ def judge_signature(
     signed_by = _validsig([line for line in lines if line.keyword == "VALIDSIG"], verdict)
     if signed_by.primary_fingerprint not in frozenset(fingerprints):
         raise _unknown_key(signed_by.primary_fingerprint)
-    if verdict.keyword == "REVKEYSIG":
+    # Of a key that has expired as well, gpg says EXPKEYSIG, and KEYREVOKED beside it.
+    if verdict.keyword == "REVKEYSIG" or any(line.keyword == "KEYREVOKED" for line in lines):
         raise UntrustedKey(
             "SIG-5/key-revoked",
             f"The signature was made by the revoked key {signed_by.primary_fingerprint}.",

@@ -58,11 +58,22 @@ def rotate(registry: Registry, new: RegisteredKey, *, reason: str, now: datetime
     return _changed(registry, now, keys=keys)
 
 
-def retire(registry: Registry, key_id: str, *, reason: str, now: datetime) -> Registry:
-    """End the use of an active key that gets no successor; its signatures stay good."""
+def retire(
+    registry: Registry,
+    key_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    certificate: str | None = None,
+) -> Registry:
+    """End the use of an active key that gets no successor; its signatures stay good.
+
+    ``certificate`` is the OpenPGP key's own with its revocation merged in (KEY-5).
+    """
     key = registry.find(key_id)
     if not key.can_sign:
         raise _wrong_state(key, "retired")
+    key = _grown(key, certificate)
     return _changed(
         registry, now, keys=_with(registry, _in_state(key, KeyState.RETIRED, reason, now))
     )
@@ -75,11 +86,13 @@ def mark_compromised(
     reason: str,
     now: datetime,
     do_not_trust_after: datetime,
+    certificate: str | None = None,
 ) -> Registry:
     """Mark a key as compromised for ever (KEY-5).
 
     ``do_not_trust_after`` is the last moment at which the key is known to have been ours
-    alone; it lies between the key's birth and ``now``.
+    alone; it lies between the key's birth and ``now``. ``certificate`` is the OpenPGP key's
+    own with its revocation merged in.
     """
     key = registry.find(key_id)
     if key.life is KeyState.COMPROMISED:
@@ -91,6 +104,7 @@ def mark_compromised(
             f"({key.created_at:%Y-%m-%d}) and now.",
             "Give the last moment at which the key was surely in nobody else's hands.",
         )
+    key = _grown(key, certificate)
     marked = msgspec.structs.replace(
         _in_state(key, KeyState.COMPROMISED, reason, now), do_not_trust_after=do_not_trust_after
     )
@@ -301,6 +315,13 @@ def _in_state(key: RegisteredKey, life: KeyState, reason: str, now: datetime) ->
     else:
         key = msgspec.structs.replace(key, state=life)
     return msgspec.structs.replace(key, reason=stripped, state_since=now)
+
+
+def _grown(key: RegisteredKey, certificate: str | None) -> RegisteredKey:
+    if certificate is None:
+        return key
+    check_grows(key, certificate)
+    return msgspec.structs.replace(key, public_key=certificate)
 
 
 def _with(registry: Registry, changed: RegisteredKey) -> tuple[RegisteredKey, ...]:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from pai_signer.domain.artifact import Record
+from pai_signer.domain.endorsement import endorsement_name
 from pai_signer.domain.openpgp import grouped_fingerprint, parse_fingerprint
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
@@ -227,8 +228,8 @@ def _advice(t: Transition) -> list[str]:
     if t.compromised:
         old = (
             "The old key is COMPROMISED: trust no signature made with it, whatever date it "
-            "bears. Releases from before stay good only where the list endorsement.json, "
-            "signed with the new key, names them."
+            "bears. Releases from before stay good only where the list "
+            f"{endorsement_name(t.old.id)}, signed with the new key, names them."
         )
     else:
         old = "The old key is retired: it stays published, and signatures that it made stay good."

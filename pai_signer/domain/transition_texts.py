@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping
 
+from pai_signer.domain.endorsement import endorsement_name
 from pai_signer.domain.openpgp import grouped_fingerprint
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
@@ -20,7 +21,7 @@ def render_release_note(t: Transition) -> str:
     if t.compromised:
         story = (
             f"The old {system} key is **compromised**. Do not trust anything that it signed, "
-            "unless `endorsement.json` names it."
+            f"unless `{endorsement_name(t.old.id)}` names it."
         )
     else:
         story = f"The old {system} key is retired. It stays published for older releases."

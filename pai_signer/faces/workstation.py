@@ -121,6 +121,8 @@ class WorkstationDesk:
             "key.rotate.minisign": no_minisign or expired,
             "key.rotate.gpg": no_openpgp or expired,
             "key.extend": no_openpgp,
+            "key.revoke": no_key,
+            "key.drill": "" if minisign or openpgp else "there is no key in use",
         }
         return reasons.get(entry_id, "")
 

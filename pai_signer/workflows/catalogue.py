@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pai_signer.domain.history import Visited
+from pai_signer.domain.revocation import RevokeReason
 from pai_signer.errors import SignerError, UsageError
 from pai_signer.workflows.add_keys import generate_keys, import_key
+from pai_signer.workflows.ceremony import print_script
+from pai_signer.workflows.drill import prepare_drill
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
@@ -18,6 +21,8 @@ from pai_signer.workflows.extend_gpg import extend_gpg
 from pai_signer.workflows.import_questions import DIGEST
 from pai_signer.workflows.import_release import import_release
 from pai_signer.workflows.publish_keys import publish_keys
+from pai_signer.workflows.revoke_key import plan as revocation_plan
+from pai_signer.workflows.revoke_key import revocation_steps, revoke_key
 from pai_signer.workflows.rotate_gpg import OpenPgpRotation
 from pai_signer.workflows.rotate_minisign import MinisignRotation
 from pai_signer.workflows.rotation import rotation, rotation_script
@@ -74,6 +79,12 @@ def _build_generate(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
 
 def _reason(arguments: Arguments) -> Reason:
     return cast("Reason", arguments.get("reason", "scheduled"))
+
+
+def _build_revoke(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
+    reason = cast("RevokeReason | None", arguments.get("reason"))
+    key_id = arguments.get("id", "").replace(" ", "")
+    return revoke_key(bench, key_id, reason, arguments.get("certificate", ""))
 
 
 CATALOGUE: Final = (
@@ -143,6 +154,21 @@ CATALOGUE: Final = (
         "Script of an OpenPGP rotation, to print",
         "key rotate gpg --script",
         lambda bench, a: rotation_script(OpenPgpRotation(bench), _reason(a)),
+    ),
+    Entry("key.revoke", "Revoke a key (ceremony)", "key revoke", _build_revoke),
+    Entry(
+        "key.revoke.script",
+        "Script of a revocation, to print",
+        "key revoke --script",
+        lambda bench, _: print_script(
+            bench, revocation_plan(), revocation_steps(bench, revocation_plan())
+        ),
+    ),
+    Entry(
+        "key.drill",
+        "Prepare for a compromise",
+        "key drill",
+        lambda bench, a: prepare_drill(bench, a.get("directory", "")),
     ),
     Entry(
         "key.publish",

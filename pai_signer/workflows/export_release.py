@@ -15,6 +15,7 @@ from pai_signer.domain.registry import Registry, published_files
 from pai_signer.domain.reminders import reminders
 from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
 from pai_signer.errors import BadSignature, SignerError, UsageError
+from pai_signer.workflows.compromise_papers import vault_papers
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
     DirectoryState,
@@ -78,14 +79,16 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
                 "The journal has the digests of what was signed.",
             )
     registry = bench.registry()
+    papers = vault_papers(bench, registry)
     verifier = ReleaseVerifier(
         bench.verifiers,
         registry,
         manifest_name=bench.profile.artifacts.manifest,
         accept_rehearsal=bench.info.rehearsal,
+        endorsements=papers.endorsements,
     )
     verifier.verify(files, {})
-    keys = published_files(bench.registry_store.load())
+    keys = {**published_files(bench.registry_store.load()), **papers.files}
     guide = render_upload_guide(_upload_facts(bench, release), bench.profile, registry)
     return {
         **files,

@@ -14,6 +14,7 @@ from pai_signer.domain.registry import (
     published_files,
 )
 from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.workflows.compromise_papers import vault_papers
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
     DirectoryState,
@@ -74,7 +75,11 @@ class _Publish(Step[PublishState]):
         files = bench.registry_store.load()
         registry = verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
         self._check_successor(Path(state.directory), registry)
-        published = {**published_files(files), **published_statements(bench, registry)}
+        published = {
+            **published_files(files),
+            **published_statements(bench, registry),
+            **vault_papers(bench, registry).files,
+        }
         written = bench.publisher.publish(Path(state.directory), published)
         names = tuple(file.name for file in written)
         bench.journal.append(

@@ -7,6 +7,7 @@ from typing import cast
 from pai_signer.domain.minisig import check_file_in_comment, trusted_comment
 from pai_signer.domain.openpgp_status import KeyExpired
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
+from pai_signer.domain.revocation import judged_certificate
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.transition import (
     Transition,
@@ -72,7 +73,8 @@ def _verify(
         check_file_in_comment(verifiers.minisign.verify(signature, digest, key.public_key), name)
         return
     try:
-        verifiers.openpgp.verify_detached(data, signature, [key.public_key], [key.id])
+        # The key may have been retired or found compromised since: the registry says so.
+        verifiers.openpgp.verify_detached(data, signature, [judged_certificate(key)], [key.id])
     except KeyExpired as expired:
         # A statement stays good when the key that signed it has expired since.
         if not expired.made_in_time:

@@ -37,14 +37,26 @@ from pai_signer.domain.registry import (
     RegisteredKey,
     Registry,
 )
+from pai_signer.domain.revocation import check_no_hidden_compromise, judged_certificate
 from pai_signer.domain.tag import check_tag, parse_tag
 from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import BadSignature, CannotTell, DigestMismatch, FormatError, UntrustedKey
 from pai_signer.workflows.unsigned_release import refuse_unsigned
+from pai_signer.workflows.vouching import (
+    Discounted,
+    Endorsements,
+    check_not_contradicted,
+    endorsed,
+    files_of,
+    shown_key,
+    shown_signer,
+)
 from pai_signer.workflows.workbench import Verifiers
 
 BUNDLE_SUFFIX: Final = ".bundle"
+#: The tag among the things that are signed; no file is called so.
+TAG: Final = "the tag"
 RECEIPTS: Final = (RECEIPT_NAME, TAG_RECEIPT_NAME)
 
 
@@ -69,6 +81,15 @@ class Verified:
     tag_oid: str | None = None
     #: Signature systems that should have signed what is here, and did not.
     missing_systems: tuple[str, ...] = ()
+    #: Who endorsed what only a list vouches for (KEY-5), and what that is.
+    endorsed_by: tuple[str, ...] = ()
+    endorsed: tuple[str, ...] = ()
+    #: Compromised keys that signed too: their signatures count for nothing.
+    count_for_nothing: tuple[str, ...] = ()
+
+    def is_endorsed_only(self, thing: str) -> bool:
+        """Whether no signature vouches for ``thing``, but a list of endorsed releases does."""
+        return thing in self.endorsed
 
 
 @dataclass
@@ -79,6 +100,11 @@ class _Found:
     signers: dict[str, None] = field(default_factory=dict)
     versions: dict[str, list[str]] = field(default_factory=dict)
     missing_systems: dict[str, None] = field(default_factory=dict)
+    #: What a key that is not compromised signed, and what one that is did.
+    vouched: set[str] = field(default_factory=set)
+    discounted: Discounted = field(default_factory=Discounted)
+    endorsed: dict[str, None] = field(default_factory=dict)
+    endorsed_by: dict[str, None] = field(default_factory=dict)
 
     def states(self, version: str, name: str) -> None:
         self.versions.setdefault(version, []).append(name)
@@ -97,11 +123,13 @@ class ReleaseVerifier:
         *,
         manifest_name: str,
         accept_rehearsal: bool = False,
+        endorsements: Endorsements | None = None,
     ) -> None:
         self._verifiers = verifiers
         self._registry = registry
         self._manifest_name = manifest_name
         self._accept_rehearsal = accept_rehearsal
+        self._endorsements = endorsements or {}
 
     def verify(self, files: Mapping[str, bytes], artifacts: Mapping[str, HashedFile]) -> Verified:
         """Verify small ``files`` by name, and ``artifacts`` by the digests of their content.
@@ -120,6 +148,7 @@ class ReleaseVerifier:
         tag_oid = self._tag(files, receipts, found)
         checked, absent = self._artifacts(manifest, artifacts, found)
         self._artifact_signatures(files, artifacts, receipts, found)
+        self._vouch(files, manifest, tag_oid, found)
         self._consistent(files, manifest, receipts, tag_oid)
         if len(found.versions) > 1:
             raise BadSignature(
@@ -127,7 +156,7 @@ class ReleaseVerifier:
                 f"The files are of different releases: {', '.join(sorted(found.versions))}.",
                 "Keep one release in one folder.",
             )
-        if not found.signers:
+        if not found.signers and not found.endorsed:
             raise CannotTell(
                 "VER-1/nothing-signed",
                 "There is no signature here that could be checked.",
@@ -148,6 +177,9 @@ class ReleaseVerifier:
             artifacts_absent=absent,
             tag_oid=tag_oid,
             missing_systems=tuple(found.missing_systems),
+            endorsed_by=tuple(found.endorsed_by),
+            endorsed=tuple(found.endorsed),
+            count_for_nothing=found.discounted.shown(),
         )
 
     def _is_bound(self, receipts: Mapping[str, Receipt], found: _Found) -> bool:
@@ -198,22 +230,34 @@ class ReleaseVerifier:
                 f"not for {self._registry.project}.",
                 "It is no file of this project's releases. Get it again from the project.",
             )
-        if version is not None:
+        if self._good(name, key, shown_signer(key), found) and version is not None:
             found.states(version, name)
-        self._good(name, f"minisign {key.id} ({key.state.value})", found)
+        elif version is not None:
+            found.discounted.claims[name] = version
 
     def _openpgp(self, name: str, data: bytes, signature: bytes, found: _Found) -> None:
         key, has_expired = self.openpgp(data, signature)
         since = ", expired since" if has_expired else ""
-        self._good(name, f"OpenPGP {key.id} ({key.state.value}{since})", found)
+        self._good(name, key, f"{shown_key(key)} ({key.state.value}{since})", found)
 
     @staticmethod
-    def _good(name: str, signer: str, found: _Found) -> None:
+    def _good(name: str, key: RegisteredKey, signer: str, found: _Found) -> bool:
+        """Whether the signature counts: one by a compromised key is right, and says nothing."""
+        if key.life is KeyState.COMPROMISED:
+            text = f"{name}: the signature by the compromised key {shown_key(key)} counts for"
+            found.statements.append(Statement(f"{text} nothing", proved=False))
+            found.discounted.add(name, key)
+            return False
         found.statements.append(Statement(f"{name}: {signer}"))
         found.signers[signer] = None
+        found.vouched.add(name)
+        return True
 
     def minisig(self, name: str, signature: bytes, blake2b_512: bytes) -> tuple[RegisteredKey, str]:
-        """One minisign signature over a digest; who signed, and the trusted comment."""
+        """One minisign signature over a digest; who signed, and the trusted comment.
+
+        The signer may be compromised, here and in ``openpgp``: whoever asks looks at its state.
+        """
         key = self._trusted(shown_key_id(parse_signature(signature).key_id), Algorithm.MINISIGN)
         comment = self._verifiers.minisign.verify(signature, blake2b_512, key.public_key)
         check_file_in_comment(comment, name)
@@ -224,7 +268,7 @@ class ReleaseVerifier:
         keys = self._registry.of(Algorithm.OPENPGP)
         try:
             good = self._verifiers.openpgp.verify_detached(
-                data, signature, [key.public_key for key in keys], [key.id for key in keys]
+                data, signature, [judged_certificate(k) for k in keys], [k.id for k in keys]
             )
             signer, has_expired = good.primary_fingerprint, False
         except KeyExpired as expired:
@@ -243,12 +287,7 @@ class ReleaseVerifier:
                 f"{key_id} is not a key of {algorithm.value}.",
                 "Get the signature and the keys folder again.",
             )
-        if key.state is KeyState.COMPROMISED:
-            raise UntrustedKey(
-                "KEY-5/compromised",
-                f"The key {key_id} is marked as compromised.",
-                "Do not trust this file. See the project's security page.",
-            )
+        check_no_hidden_compromise(key)
         if key.state is KeyState.REHEARSAL and not self._accept_rehearsal:
             raise UntrustedKey(
                 "FACE-5/rehearsal",
@@ -265,8 +304,16 @@ class ReleaseVerifier:
                 receipt = receipts[name] = parse_receipt(files[name])
                 if receipt_name(receipt.visit) != name:
                     raise _contradicts(name, f"its visit ({receipt.visit})")
-                found.states(receipt.version, name)
+                self._stated(receipt.version, name, name, found)
         return receipts
+
+    @staticmethod
+    def _stated(version: str, thing: str, name: str, found: _Found) -> None:
+        """A signed thing says its version; one that only a compromised key signed claims it."""
+        if thing in found.vouched:
+            found.states(version, name)
+        else:
+            found.discounted.claims[thing] = version
 
     def _tag(
         self, files: Mapping[str, bytes], receipts: Mapping[str, Receipt], found: _Found
@@ -285,8 +332,8 @@ class ReleaseVerifier:
         tag = parse_tag(bundle.tag_object)
         target = next((r.tag.commit for r in receipts.values() if r.tag), tag.target_oid)
         check_tag(tag, name=bundle.tag_name, target_oid=target)
-        self._openpgp(f"tag {tag.name}", tag.payload, tag.signature, found)
-        found.states(tag.name, names[0])
+        self._openpgp(TAG, tag.payload, tag.signature, found)
+        self._stated(tag.name, TAG, names[0], found)
         return bundle.tag_oid
 
     def _artifacts(
@@ -338,6 +385,48 @@ class ReleaseVerifier:
                 found.statements.append(Statement(text, proved=False))
                 continue
             self._minisig(name, signature, bytes.fromhex(digests[name]), found)
+
+    def _vouch(
+        self,
+        files: Mapping[str, bytes],
+        manifest: Mapping[str, str],
+        tag_oid: str | None,
+        found: _Found,
+    ) -> None:
+        """Find out what vouches for each thing that only compromised keys signed (KEY-5)."""
+        stated = next(iter(found.versions), None)
+        for thing, keys in found.discounted.keys.items():
+            at_hand = files_of(thing, files)
+            if thing == TAG:
+                at_hand = {n: data for n, data in files.items() if n.endswith(BUNDLE_SUFFIX)}
+            try:
+                release, listed = endorsed(
+                    thing,
+                    tuple(keys.values()),
+                    self._endorsements,
+                    version=stated or found.discounted.claims.get(thing),
+                    files=at_hand,
+                    tag_oid=tag_oid if thing == TAG else None,
+                )
+            except UntrustedKey:
+                if not self._has_other_voucher(thing, manifest, found):
+                    raise
+                continue
+            who = " and ".join(listed.signers)
+            found.statements.append(Statement(f"{thing}: endorsed by {who}"))
+            found.endorsed_by.update(dict.fromkeys(listed.signers))
+            if thing not in found.vouched:
+                found.endorsed[thing] = None
+            found.states(release.version, thing)
+        for version in found.versions:
+            data = files.get(self._manifest_name)
+            digest = None if data is None else hashlib.sha256(data).hexdigest()
+            check_not_contradicted(self._endorsements, version, digest, tag_oid)
+
+    def _has_other_voucher(self, thing: str, manifest: Mapping[str, str], found: _Found) -> bool:
+        """A good signature, or for an artifact a manifest that is vouched for and lists it."""
+        good = {*found.vouched, *found.endorsed}
+        return thing in good or (thing in manifest and self._manifest_name in good)
 
     def _consistent(
         self,

@@ -12,8 +12,14 @@ from pai_signer.domain.manifest import parse_manifest
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import MAX_RECEIPT_BYTES, text_name
-from pai_signer.domain.registry import MAX_REGISTRY_BYTES, MINISIG_SUFFIX, OPENPGP_SUFFIX
+from pai_signer.domain.registry import (
+    MAX_REGISTRY_BYTES,
+    MINISIG_SUFFIX,
+    OPENPGP_SUFFIX,
+    REGISTRY_NAME,
+)
 from pai_signer.ports import Source, SourceListing, Sources
+from pai_signer.workflows.compromise_papers import is_paper, verify_papers
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -27,6 +33,7 @@ from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.verification import (
     BUNDLE_SUFFIX,
     RECEIPTS,
+    TAG,
     ReleaseVerifier,
     Statement,
     Verified,
@@ -57,13 +64,17 @@ def verify_release(
     something is wrong; ``CannotTell`` where nothing signed is there.
     """
     with sources.open(request.keys) as folder:
-        keys = _small_files(folder, lambda name: name.startswith("registry."), MAX_REGISTRY_BYTES)
+        keys = _small_files(folder, _is_of_registry, MAX_REGISTRY_BYTES)
     registry = verify_registry(keys, verifiers, accept_rehearsal=request.accept_rehearsal)
+    endorsements = verify_papers(
+        keys, registry, verifiers, accept_rehearsal=request.accept_rehearsal
+    )
     verifier = ReleaseVerifier(
         verifiers,
         registry,
         manifest_name=request.manifest_name,
         accept_rehearsal=request.accept_rehearsal,
+        endorsements=endorsements,
     )
     with sources.open(request.directory) as folder:
         files = _small_files(
@@ -72,7 +83,7 @@ def verify_release(
         artifacts = _read_artifacts(folder, files, request.manifest_name, progress)
         verified = verifier.verify(files, artifacts)
         left = _left_alone(folder.listing(), {*files, *artifacts}, verified)
-    return _outcome(verified, left, registry.project)
+    return _outcome(verified, left, registry.project, request.manifest_name)
 
 
 class VerifyState(Record, frozen=True, kw_only=True):
@@ -171,6 +182,11 @@ def _small_files(
     return {name: folder.read_small(name, limit_bytes) for name in names if wanted(name)}
 
 
+def _is_of_registry(name: str) -> bool:
+    """The registry, its signatures, and the papers of compromised keys beside it (KEY-5)."""
+    return name.startswith(f"{REGISTRY_NAME.removesuffix('json')}") or is_paper(name)
+
+
 def _is_small(name: str, manifest_name: str) -> bool:
     return (
         name.endswith((MINISIG_SUFFIX, OPENPGP_SUFFIX, BUNDLE_SUFFIX))
@@ -204,21 +220,11 @@ def _left_alone(
     return tuple(Statement(text, proved=False) for text in (*loose, *refused))
 
 
-def _outcome(verified: Verified, left: tuple[Statement, ...], project: str) -> Outcome:
+def _outcome(
+    verified: Verified, left: tuple[Statement, ...], project: str, manifest_name: str
+) -> Outcome:
     version = verified.version or "a release"
-    checked, listed = len(verified.artifacts_checked), len(verified.manifest)
-    what = []
-    if listed:
-        what.append(
-            f"{checked} of {listed} files match the signed manifest"
-            if checked
-            else f"the manifest is signed (none of its {listed} files is here)"
-        )
-    if verified.tag_oid:
-        what.append("the tag is signed")
-    signers = " and ".join(verified.signed_by)
-    missing = "".join(f" A signature is missing: {name}." for name in verified.missing_systems)
-    verdict = f"GOOD: {project} {version}: {', '.join(what) or 'signed'}, by {signers}.{missing}"
+    verdict = f"GOOD: {project} {version}: {_what(verified, manifest_name)}{_by_whom(verified)}"
     statements = (*verified.statements, *left)
     lines = [
         Line(verdict),
@@ -230,6 +236,8 @@ def _outcome(verified: Verified, left: tuple[Statement, ...], project: str) -> O
         "text": verdict,
         "version": verified.version,
         "signed_by": list(verified.signed_by),
+        "endorsed_by": list(verified.endorsed_by),
+        "counts_for_nothing": list(verified.count_for_nothing),
         "files_checked": list(verified.artifacts_checked),
         "files_absent": list(verified.artifacts_absent),
         "tag": verified.tag_oid,
@@ -237,3 +245,32 @@ def _outcome(verified: Verified, left: tuple[Statement, ...], project: str) -> O
         "statements": [{"text": s.text, "proved": s.proved} for s in statements],
     }
     return Outcome((Page("Verified", tuple(lines)),), data)
+
+
+def _what(verified: Verified, manifest_name: str) -> str:
+    """What is vouched for; by a list of endorsed releases alone, it says so (KEY-5)."""
+    checked, listed = len(verified.artifacts_checked), len(verified.manifest)
+    what = []
+    if listed:
+        word = "endorsed" if verified.is_endorsed_only(manifest_name) else "signed"
+        what.append(
+            f"{checked} of {listed} files match the {word} manifest"
+            if checked
+            else f"the manifest is {word} (none of its {listed} files is here)"
+        )
+    if verified.tag_oid:
+        word = "endorsed" if verified.is_endorsed_only(TAG) else "signed"
+        what.append(f"the tag is {word}")
+    return ", ".join(what) or ("signed" if verified.signed_by else "endorsed")
+
+
+def _by_whom(verified: Verified) -> str:
+    by = [f"by {' and '.join(verified.signed_by)}"] if verified.signed_by else []
+    if verified.endorsed_by:
+        by.append(f"endorsed by {' and '.join(verified.endorsed_by)}")
+    missing = "".join(f" A signature is missing: {name}." for name in verified.missing_systems)
+    nothing = "".join(
+        f" The signature by the compromised key {key} counts for nothing."
+        for key in verified.count_for_nothing
+    )
+    return f", {'; '.join(by)}.{missing}{nothing}"

@@ -18,9 +18,15 @@ from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.process import Finished
 from pai_signer.domain.openpgp import ListedCertificate, parse_key_listing
-from pai_signer.domain.openpgp_certificate import armored, dearmored, split_packets
+from pai_signer.domain.openpgp_certificate import (
+    armored,
+    dearmored,
+    key_revocation_codes,
+    split_packets,
+)
 from pai_signer.domain.openpgp_signatures import RevocationReason, parse_signature_listing
 from pai_signer.domain.openpgp_status import parse_status
+from pai_signer.domain.revocation import STOCK_TOOLS_HARD, STOCK_TOOLS_SOFT
 from pai_signer.errors import (
     CannotTell,
     FormatError,
@@ -47,6 +53,7 @@ DATA = b"aa  pai-1.2.3-amd64.iso\n"
 UNTIL = WEAK_VALID_UNTIL
 LATER = UNTIL.replace(year=UNTIL.year + 1)
 SUPERSEDED, COMPROMISED = RevocationReason.SUPERSEDED, RevocationReason.COMPROMISED
+RETIRED = RevocationReason.RETIRED
 
 BIRTH = "20230101T000000"
 SIGNED = "20230201T000000"
@@ -474,7 +481,7 @@ def test_revocation_does_in_a_clean_gpg_and_in_sqv_what_its_reason_says(
     judges = Judges(tmp_path / "judge", key.certificate)
     (judges.folder / "rev.asc").write_bytes(made.block)
     shown = judges.gpg("--list-packets", judges.folder / "rev.asc")
-    code = {SUPERSEDED: b"0x01", COMPROMISED: b"0x02"}[reason]
+    code = {SUPERSEDED: b"0x01", COMPROMISED: b"0x02", RETIRED: b"0x03"}[reason]
     assert b"sigclass 0x20" in shown
     assert b"revocation reason " + code in shown
     assert judges.sqv(key.signature)
@@ -483,7 +490,46 @@ def test_revocation_does_in_a_clean_gpg_and_in_sqv_what_its_reason_says(
     assert found.primary.validity == "r"
     for certificate in (judges.gpg("--armor", "--export").decode(), made.certificate):
         (judges.folder / "cert.asc").write_text(certificate)
-        assert judges.sqv(key.signature) == (reason is SUPERSEDED)
+        assert judges.sqv(key.signature) == (not reason.is_hard)
+    assert key_revocation_codes(made.certificate) == (reason.value,)
+
+
+@pytest.mark.parametrize("reason", list(RevocationReason))
+@pytest.mark.parametrize("expires", ["2024-06-01", "2090-01-01"])
+def test_stock_tools_say_of_old_signatures_what_we_tell_before_a_revocation(
+    reason: RevocationReason, expires: str, tmp_path: Path
+) -> None:
+    """gpg warns and exits with 0, gpgv does not look, sqv goes by the reason (``STOCK_TOOLS``)."""
+    key = old_key(expires, expires)
+    key.install(tmp_path / "gnupg")
+    life = GpgLife(tmp_path / "gnupg", RealClock())
+    made = life.make_revocation(key.fingerprint, reason, "", weak_passphrase())
+    judges = Judges(tmp_path / "judge", made.certificate)
+    assert judges.says("gpgv", "cert.gpg", key.signature)
+    assert judges.sqv(key.signature) == (not reason.is_hard)
+    (judges.folder / "sig.asc").write_bytes(key.signature)
+    home, signed = judges.folder / "home", (judges.folder / "sig.asc", judges.folder / "data")
+    said = subprocess.run(
+        ["gpg", "--homedir", home, "--status-fd", "1", "--verify", *signed],
+        check=False,
+        capture_output=True,
+    )
+    assert said.returncode == 0
+    assert b"WARNING: This key has been revoked by its owner!" in said.stderr
+    # The trap: of an expired key the verdict is EXPKEYSIG, even if it was compromised.
+    verdict = b"EXPKEYSIG" if expires < "2026" else b"REVKEYSIG"
+    assert b"[GNUPG:] " + verdict in said.stdout
+    assert b"[GNUPG:] KEYREVOKED" in said.stdout
+    refused(
+        "SIG-5/key-revoked",
+        GpgVerifier(RealClock()).verify_detached,
+        DATA,
+        key.signature,
+        [made.certificate],
+        [key.fingerprint],
+    )
+    told = " ".join((*STOCK_TOOLS_HARD, *STOCK_TOOLS_SOFT))
+    assert all(tool in told for tool in ("gpg --verify: good", "gpgv: good", "sqv: "))
 
 
 def test_superseded_revocation_counts_from_its_date_on(
@@ -522,7 +568,8 @@ def test_revocation_with_another_reason_than_asked_is_thrown_away(
     life: GpgLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The numbers of gpg's menu are not those of the packets.
-    monkeypatch.setattr(gpg_revocation, "_MENU", {SUPERSEDED: "1", COMPROMISED: "2"})
+    wrong = {SUPERSEDED: "1", COMPROMISED: "2", RETIRED: "2"}
+    monkeypatch.setattr(gpg_revocation, "_MENU", wrong)
     for reason in RevocationReason:
         arguments = (old_key().fingerprint, reason, "", weak_passphrase())
         refused("KEY-5/not-as-asked", life.make_revocation, *arguments)

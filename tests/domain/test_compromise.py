@@ -25,6 +25,7 @@ def compromised(key_id: str = "1") -> Registry:
 
 def test_the_notice_names_the_key_in_full_and_the_last_moment_of_trust() -> None:
     text = render_notice(compromised(), "1").decode()
+    assert "endorsement-1.json" in text
     assert f"Key:                 1\n{'':21}{minisign_key(1).public_key}\n" in text
     assert "Do not trust after:  2026-01-05 12:00 UTC\n" in text
     assert "Reason:              laptop stolen\n" in text
@@ -65,7 +66,7 @@ def test_the_drill_pack_has_the_keys_in_use_and_a_box_for_each_step() -> None:
         minisign_key(1).public_key,
         grouped_fingerprint(openpgp_key(1).id),
         "pai-signer key revoke 1 --reason compromised",
-        "endorsement.json",
+        "list of endorsed releases",
         "journal verify",
     ):
         assert needed in " ".join(text.split()) or needed in text

@@ -97,7 +97,7 @@ def test_a_compromised_key_signs_no_statement_and_the_text_says_why() -> None:
     assert list(told.signatures) == ["2", openpgp_key(1).id]
     text = " ".join(render_transition(told).decode().split())
     assert "COMPROMISED: trust no signature made with it" in text
-    assert "endorsement.json" in text
+    assert "endorsement-1.json" in text
 
 
 def test_without_a_key_of_the_other_system_its_signature_is_not_asked_for() -> None:

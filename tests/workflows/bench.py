@@ -104,6 +104,11 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="pai-bench-", ignore_cleanup_errors=True)
 
 
+def stored(name: str) -> Path:
+    """Where a test module keeps a vault of its own that it prepares once and copies."""
+    return _store() / name
+
+
 def remove_store() -> None:
     """At the end of a test session: xdist's workers end without the interpreter's clean-up."""
     if _folder.cache_info().currsize:

@@ -1,4 +1,6 @@
-"""``key``: generate, import, list, show, extend, rotate, publish."""
+"""``key``: generate, import, list, show, extend, rotate, revoke, drill, publish."""
+
+from collections.abc import Mapping
 
 import click
 
@@ -12,7 +14,7 @@ passphrase_option = click.option(
     "descriptors",
     multiple=True,
     metavar="NAME=FD",
-    help="Read a passphrase from a descriptor (NAME: minisign, gpg, new, custodian).",
+    help="Read a passphrase from a descriptor (NAME: minisign, gpg, new, revoked, custodian).",
 )
 
 
@@ -122,6 +124,57 @@ def key_rotate(
         if text is not None:
             answers[name.replace("_", "-")] = text
     session.run(entry, {"reason": reason}, answers)
+
+
+@key.command("revoke")
+@click.argument("key_id", required=False, metavar="ID")
+@click.option("--reason", type=click.Choice(["compromised", "superseded", "retired"]), help="Why.")
+@click.option("--certificate", metavar="FILE", help="A revocation that was prepared.")
+@click.option("--script", is_flag=True, help="Only print the ceremony's script.")
+@click.option("--second", metavar="NAME", help="The second maintainer.")
+@click.option("--witness", metavar="NAME", help="The witness.")
+@click.option("--despite", metavar="REASON", help="Why to go on where a precondition is not met.")
+@click.option("--clock-first", metavar="TIME", help="UTC by your own clock: 2026-12-31 23:59.")
+@click.option("--clock-second", metavar="TIME", help="UTC by the second maintainer's clock.")
+@click.option("--trusted-until", metavar="TIME", help="Ours alone until, UTC: 2026-12-31 23:59.")
+@click.option("--why", metavar="TEXT", help="One line for everybody to read.")
+@click.option("--endorse", metavar="N", help="How many releases the list that you read holds.")
+@click.option("--confirm", metavar="KEYID", help="The ID of the key that is revoked.")
+@click.option("--verdict", type=click.Choice(["accept", "disagree", "nobody"]))
+@click.option("--verdict-reason", metavar="TEXT", help="Why the witness disagrees.")
+@passphrase_option
+@click.pass_obj
+def key_revoke(
+    session: CommandSession,
+    /,
+    *,
+    key_id: str | None,
+    reason: str | None,
+    certificate: str | None,
+    script: bool,
+    descriptors: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """Revoke a key for ever, in a ceremony, and say what stays good (KEY-5)."""
+    if script:
+        session.run("key.revoke.script", {}, {})
+        return
+    answers = {**passphrases.from_descriptors(descriptors), **_answers(given)}
+    arguments = {"id": key_id or "", "reason": reason or "", "certificate": certificate or ""}
+    session.run("key.revoke", arguments, answers)
+
+
+def _answers(given: Mapping[str, str | None]) -> dict[str, Answer]:
+    """Options as answers: an option is called as its question is."""
+    return {name.replace("_", "-"): text for name, text in given.items() if text is not None}
+
+
+@key.command("drill")
+@click.argument("directory", required=False, metavar="DEST")
+@click.pass_obj
+def key_drill(session: CommandSession, directory: str | None) -> None:
+    """Show what to do if a key is compromised, and write it to DEST, to be printed."""
+    session.run("key.drill", {"directory": directory or ""}, {})
 
 
 @key.command("publish")

@@ -11,7 +11,7 @@ from pai_signer.domain.secret import Secret
 from pai_signer.errors import UsageError
 
 MAX_PASSPHRASE_BYTES: Final = 1024
-NAMES: Final = ("minisign", "gpg", "new", "custodian")
+NAMES: Final = ("minisign", "gpg", "new", "revoked", "custodian")
 
 
 def from_descriptors(pairs: tuple[str, ...]) -> dict[str, Secret]:
