@@ -16,7 +16,9 @@ from pai_signer.workflows.engine import Conversation
 
 @dataclass(frozen=True)
 class Action:
-    """One line of the Home menu; one that cannot be chosen stays visible and says why.
+    """One line of a menu; one that cannot be chosen stays visible and says why.
+
+    It stands on Home, or, where ``group`` names one, on that group's own screen.
 
     ``arguments`` go to ``begin`` as they are, so that "resume this import" and
     "sign v0.2.0" are ordinary lines.
@@ -26,6 +28,7 @@ class Action:
     label: str
     unavailable_because: str = ""
     arguments: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,14 @@ class Desk(Protocol):
         """What Home shows, read afresh."""
 
     def actions(self) -> tuple[Action, ...]:
-        """The menu of Home, in order; the first gets digit 1."""
+        """Everything that can be done, in the order of the menus; the first gets digit 1."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of actions that have a screen of their own, by name."""
+
+    def group_pages(self, group: str) -> tuple[Page, ...]:
+        """The state that concerns a group, shown above its menu."""
 
     def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
         """Start or resume the workflow behind an action."""

@@ -97,6 +97,15 @@ class FirstDesk:
         """Only one thing can be done without a vault."""
         return self._made.actions() if self._made else (Action("init", "Make a new vault"),)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """None before there is a vault."""
+        return self._made.groups if self._made else ()
+
+    def group_pages(self, group: str) -> tuple[Page, ...]:
+        """Nothing before there is a vault."""
+        return self._made.group_pages(group) if self._made else ()
+
     def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
         """Make the vault, or whatever is asked once it is there."""
         if self._made:

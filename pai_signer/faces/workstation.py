@@ -19,6 +19,7 @@ from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.key_dates import has_expired
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
 from pai_signer.workflows.script import MemoryStates
+from pai_signer.workflows.show import keys_pages
 from pai_signer.workflows.unsigned_part import unsigned_part
 from pai_signer.workflows.workbench import Workbench
 
@@ -73,7 +74,22 @@ class WorkstationDesk:
                         entry, self._exportable(), "nothing is signed yet"
                     )
                 case _:
-                    yield Action(entry.id, entry.label, self._why_not(entry.id))
+                    yield Action(
+                        entry.id,
+                        entry.label,
+                        self._why_not(entry.id),
+                        group=entry.group.value,
+                    )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group but Home."""
+        return tuple(group.value for group in catalogue.Group if group is not catalogue.Group.HOME)
+
+    def group_pages(self, group: str) -> tuple[Page, ...]:
+        """The registry above all that is done with keys."""
+        del group
+        return keys_pages(self._bench)
 
     @staticmethod
     def _for_versions(

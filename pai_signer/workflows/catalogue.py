@@ -6,6 +6,7 @@ so what one face can do the other can; a test walks the table.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, cast
 
 from pai_signer.domain.history import Visited
@@ -37,6 +38,14 @@ Arguments = Mapping[str, str]
 Build = Callable[[Workbench, Arguments], Workflow[Any]]
 
 
+class Group(Enum):
+    """Where the app's menus show an entry: on Home itself, or on a screen of its group."""
+
+    HOME = ""
+    KEYS = "Keys"
+    CEREMONIES = "Ceremonies"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One thing to do, and the command that does the same."""
@@ -45,6 +54,7 @@ class Entry:
     label: str
     command: str
     build: Build
+    group: Group = Group.HOME
 
 
 def _build_sign(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
@@ -108,54 +118,71 @@ CATALOGUE: Final = (
         lambda bench, a: show_release(bench, a.get("version", "")),
     ),
     Entry("release.list", "All releases", "release list", lambda bench, _: list_releases(bench)),
-    Entry("key.list", "The keys", "key list", lambda bench, _: show_keys(bench)),
+    Entry("key.list", "The keys", "key list", lambda bench, _: show_keys(bench), group=Group.KEYS),
     Entry(
-        "key.show", "One key in full", "key show", lambda bench, a: show_key(bench, a.get("id", ""))
+        "key.show",
+        "One key in full",
+        "key show",
+        lambda bench, a: show_key(bench, a.get("id", "")),
+        group=Group.KEYS,
     ),
-    Entry("key.generate", "Generate keys", "key generate", _build_generate),
+    Entry("key.generate", "Generate keys", "key generate", _build_generate, group=Group.CEREMONIES),
     Entry(
         "key.import.minisign",
         "Import a minisign key",
         "key import --minisign",
         lambda bench, a: import_key(bench, MINISIGN, a.get("file", "")),
+        group=Group.KEYS,
     ),
     Entry(
         "key.import.gpg",
         "Import an OpenPGP key",
         "key import --gpg",
         lambda bench, a: import_key(bench, GPG, a.get("file", "")),
+        group=Group.KEYS,
     ),
     Entry(
         "key.extend",
         "Extend the OpenPGP key",
         "key extend",
         lambda bench, a: extend_gpg(bench, a.get("until", "")),
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.rotate.minisign",
         "Rotate the minisign key (ceremony)",
         "key rotate minisign",
         lambda bench, a: rotation(MinisignRotation(bench), _reason(a)),
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.rotate.minisign.script",
         "Script of a minisign rotation, to print",
         "key rotate minisign --script",
         lambda bench, a: rotation_script(MinisignRotation(bench), _reason(a)),
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.rotate.gpg",
         "Rotate the OpenPGP key (ceremony)",
         "key rotate gpg",
         lambda bench, a: rotation(OpenPgpRotation(bench), _reason(a)),
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.rotate.gpg.script",
         "Script of an OpenPGP rotation, to print",
         "key rotate gpg --script",
         lambda bench, a: rotation_script(OpenPgpRotation(bench), _reason(a)),
+        group=Group.CEREMONIES,
     ),
-    Entry("key.revoke", "Revoke a key (ceremony)", "key revoke", _build_revoke),
+    Entry(
+        "key.revoke",
+        "Revoke a key (ceremony)",
+        "key revoke",
+        _build_revoke,
+        group=Group.CEREMONIES,
+    ),
     Entry(
         "key.revoke.script",
         "Script of a revocation, to print",
@@ -163,18 +190,21 @@ CATALOGUE: Final = (
         lambda bench, _: print_script(
             bench, revocation_plan(), revocation_steps(bench, revocation_plan())
         ),
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.drill",
         "Prepare for a compromise",
         "key drill",
         lambda bench, a: prepare_drill(bench, a.get("directory", "")),
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.publish",
         "Publish the public keys",
         "key publish",
         lambda bench, a: publish_keys(bench, a.get("directory", "")),
+        group=Group.KEYS,
     ),
     Entry(
         "verify",

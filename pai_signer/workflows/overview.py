@@ -43,7 +43,11 @@ def _key_lines(bench: Workbench) -> Iterator[Line]:
         label = f"{algorithm.value} key"
         key = registry.signing_key(algorithm)
         if key is None:
-            yield Line("none yet: generate or import one", label=label, mark=Mark.WARN)
+            yield Line(
+                "none yet: generate one (Ceremonies) or import one (Keys)",
+                label=label,
+                mark=Mark.WARN,
+            )
             continue
         state = f"{key.id[-16:]} {key.state.value}"
         reminder = found.get(algorithm)

@@ -80,15 +80,21 @@ def show_keys(bench: Workbench) -> Workflow[ShowState]:
 
 def _keys(bench: Workbench) -> Outcome:
     registry = bench.registry()
+    data = {"serial": registry.serial, "keys": [_key_facts(key) for key in registry.keys]}
+    return Outcome(keys_pages(bench), data)
+
+
+def keys_pages(bench: Workbench) -> tuple[Page, ...]:
+    """Every key with its state and dates."""
+    registry = bench.registry()
     lines: list[Line] = []
     for key in registry.keys:
         until = f", until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
         text = f"{key.state.value}, since {key.created_at:%Y-%m-%d}{until}"
         lines += [Line(text, label=key.algorithm.value, mark=_STATE_MARKS[key.state])]
         lines += [Line(_shown_id(key))]
-    page = Page(f"The registry, serial {registry.serial}", tuple(lines) or (Line("no key yet"),))
-    data = {"serial": registry.serial, "keys": [_key_facts(key) for key in registry.keys]}
-    return Outcome((page,), data)
+    title = f"The registry, serial {registry.serial}"
+    return (Page(title, tuple(lines) or (Line("no key yet"),)),)
 
 
 def show_key(bench: Workbench, key_id: str = "") -> Workflow[ShowState]:

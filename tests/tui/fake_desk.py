@@ -314,6 +314,13 @@ class FakeDesk:
             *resume,
         )
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return ()
+
+    def group_pages(self, group: str) -> tuple[Page, ...]:
+        return (Page(group, (Line(f"about {HOSTILE[0]}"),)),)
+
     def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
         if action_id == "broken":
             raise MediumError("IMP-1/x", f"No {HOSTILE[0]} here.", "Plug it in.")

@@ -304,3 +304,23 @@ async def test_an_error_longer_than_the_screen_is_read_before_it_is_tried_again(
         await it.press("enter")
         await it.until("IMP-3/read", "Enter try again")
         assert desk.world.fail_hash == 1
+
+
+async def test_a_group_has_a_screen_of_its_own_and_leads_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    actions = (Action("release.import", "Import"), Action("broken", "In a group", group="Keys"))
+    monkeypatch.setattr(FakeDesk, "actions", lambda _self: actions)
+    monkeypatch.setattr(FakeDesk, "groups", ("Keys",))
+    async with driven() as it:
+        shown = await it.until("1  Import", "2  Keys", "3  The journal")
+        assert "In a group" not in shown
+        await it.press("2")
+        shown = await it.until("about a[/b].iso", "1  In a group", "Esc back")
+        assert "Import" not in shown
+        await it.press("1")
+        await it.until("IMP-1/x")
+        await it.press("escape")
+        await it.until("1  In a group")
+        await it.press("escape")
+        await it.until("2  Keys")

@@ -83,7 +83,7 @@ def test_without_a_vault_the_app_makes_one(room: Path) -> None:
         app.answer("ada@example.org")
         app.until("The vault is made")
         app.press("Enter")
-        app.until("PAI - Ada Maintainer", "Generate keys")
+        app.until("PAI - Ada Maintainer", "Ceremonies")
         app.press("F2")
         app.until("vault.created", "init --maintainer")
         leave(app)

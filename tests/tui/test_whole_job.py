@@ -60,6 +60,7 @@ def keyed(room: Path) -> Keyed:
         program(room / "k", [PROGRAM, "rehearse", "--dir", str(made.folder)]) as app,
     ):
         app.until("minisign key  none yet", "nothing to sign yet", "Media", " UTC")
+        app.pick("Ceremonies")
         app.pick("Generate keys")
         app.until("What will be made", "Go on?")
         app.press("Enter")
@@ -73,6 +74,8 @@ def keyed(room: Path) -> Keyed:
             app.press("Enter")
         app.until("Keys", "public key", "Done.")
         app.press("Enter")
+        app.until("Ceremonies", "The registry, serial 1", "Esc back")
+        app.press("Escape")
         app.until("rehearsal, rotate by", "Import a release")
         leave(app)
         check_screens(app, is_console=False)
