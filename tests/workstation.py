@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from pai_signer.composition import built_in_profile, make_vault, open_workbench
 from pai_signer.domain.progress import Progress
+from pai_signer.domain.registry import REGISTRY_NAME, Algorithm, parse_registry
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import SignerError
 from pai_signer.workflows import catalogue
@@ -64,6 +65,15 @@ class Workstation:
         """``release export``."""
         return self.command("release", "export", VERSION, destination)
 
+    def rotate(self, system: Literal["minisign", "gpg"]) -> list[str]:
+        """``key rotate``; the new key gets the passphrase of descriptor 5."""
+        algorithm = Algorithm.MINISIGN if system == "minisign" else Algorithm.OPENPGP
+        first = self.vault / "keys" / "registry" / "0001" / REGISTRY_NAME
+        ends = parse_registry(first.read_bytes()).of(algorithm)[0].id[-16:]
+        secrets = ("--passphrase-fd=minisign=3", "--passphrase-fd=gpg=4", "--passphrase-fd=new=5")
+        options = ("--confirm", ends, "--despite", "a test machine", *secrets)
+        return self.command("key", "rotate", system, *options)
+
     def verify_journal(self) -> list[str]:
         """``journal verify``."""
         return self.command("journal", "verify")
@@ -72,7 +82,7 @@ class Workstation:
 def run(
     command: Sequence[str], *, timeout_s: float = 120, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end with the weak passphrase waiting on descriptors 3 and 4."""
+    """Run it to its end with the weak passphrase waiting on descriptors 3 to 5."""
     with started(command, environment=environment) as process:
         try:
             stdout, stderr = process.communicate(timeout=timeout_s)
@@ -90,7 +100,12 @@ def started(
     with tempfile.NamedTemporaryFile() as secret:
         secret.write(WEAK_PASSPHRASE + b"\n")
         secret.flush()
-        shell = ("sh", "-c", f'exec 3<{secret.name} 4<{secret.name}; exec "$@"', "sh")
+        shell = (
+            "sh",
+            "-c",
+            f'exec 3<{secret.name} 4<{secret.name} 5<{secret.name}; exec "$@"',
+            "sh",
+        )
         with subprocess.Popen(
             [*shell, *command],
             cwd=TOP,

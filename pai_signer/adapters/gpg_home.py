@@ -71,6 +71,11 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the memory filesystem itself; 
 _TEMPORARY: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
 _GPG_TIMEOUT_S: Final = 120.0
 _AGENT_END_TIMEOUT_S: Final = 5.0
+#: One that a crash left cannot always remove its socket, so this is often waited out.
+_LEFT_AGENT_END_TIMEOUT_S: Final = 2.0
+#: In the home itself, unless there is a /run/user for it (gpg-agent(1)).
+_AGENT_SOCKET: Final = "S.gpg-agent"
+_AGENT_STAYS: Final = "SEC-2/agent-stays"
 
 # python-gnupg writes key data and arguments to its log at DEBUG; no handler may ever see them.
 logging.getLogger("gnupg").disabled = True
@@ -137,6 +142,7 @@ def vault_home(home: Path) -> Iterator[GpgHome]:
     with _private_folder(_MEMORY if _is_usable(_MEMORY) else _TEMPORARY) as folder:
         short = folder / "h"
         short.symlink_to(home.absolute())
+        _end_left_agent(short)
         with _agent_ended(short):
             yield GpgHome(short, with_agent=True)
 
@@ -203,7 +209,24 @@ def _agent_ended(home: Path) -> Iterator[None]:
     _end_agent(home)
 
 
-def _end_agent(home: Path) -> None:
+def _end_left_agent(home: Path) -> None:
+    """End an agent that a crash left, or remove the socket that it left: it would be believed.
+
+    Such an agent listens in the home, yet looks for the keys by the path that it was started
+    with, which may be gone; gpg would say that there is no secret key.
+    """
+    if not os.path.lexists(home / _AGENT_SOCKET):
+        return
+    try:
+        _end_agent(home, _LEFT_AGENT_END_TIMEOUT_S)
+    except ToolError as error:
+        if error.code != _AGENT_STAYS:
+            raise
+        # Nobody listens any more. An agent that did all the same would end for want of it.
+        (home / _AGENT_SOCKET).unlink(missing_ok=True)
+
+
+def _end_agent(home: Path, timeout_s: float = _AGENT_END_TIMEOUT_S) -> None:
     def gpgconf(*arguments: str, accepted: Sequence[int] | None = (0,)) -> bytes:
         # It knows the home from the environment alone in some versions, as an option in others.
         return run(
@@ -216,11 +239,11 @@ def _end_agent(home: Path) -> None:
 
     socket = Path(os.fsdecode(gpgconf("--list-dirs", "agent-socket").rstrip(b"\n")))
     gpgconf("--kill", "all")
-    give_up_at_s = time.monotonic() + _AGENT_END_TIMEOUT_S
+    give_up_at_s = time.monotonic() + timeout_s
     while socket.exists():
         if time.monotonic() > give_up_at_s:
             raise ToolError(
-                "SEC-2/agent-stays",
+                _AGENT_STAYS,
                 "The gpg agent did not end when it was told to.",
                 "End it by hand before you leave the machine: gpgconf --kill all",
             )

@@ -3,8 +3,11 @@
 import base64
 import logging
 import os
+import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -224,6 +227,30 @@ def test_discard_removes_secret_public_and_revocation(home: Path, keys: GpgKeys)
 
 
 # --- what a crash had left ------------------------------------------------------------------
+
+
+def test_agent_left_by_a_crash_is_ended_before_the_home_is_used(home: Path, keys: GpgKeys) -> None:
+    """It listens in the home, but it looks for the keys by a path that may be gone."""
+    short = Path(tempfile.mkdtemp(prefix="pai-"))
+    (short / "h").symlink_to(home)
+    subprocess.run(
+        ["gpgconf", "--homedir", short / "h", "--launch", "gpg-agent"],
+        env={**os.environ, "GNUPGHOME": str(short / "h")},
+        check=True,
+    )
+    shutil.rmtree(short)
+    assert (home / "S.gpg-agent").is_socket()
+    keys.prove(weak_openpgp_key().info.fingerprint, weak_passphrase())
+    assert not (home / "S.gpg-agent").exists()
+
+
+def test_socket_that_a_power_cut_left_does_not_stay_in_the_way(home: Path, keys: GpgKeys) -> None:
+    for name in ("S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.browser", "S.gpg-agent.ssh"):
+        os.mknod(home / name, stat.S_IFSOCK | 0o600)
+    known = weak_openpgp_key().info.fingerprint
+    assert keys.stray(()) == (known,)  # needs no agent
+    keys.prove(known, weak_passphrase())
+    assert not (home / "S.gpg-agent").exists()
 
 
 class Killed(BaseException):

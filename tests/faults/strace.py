@@ -34,6 +34,8 @@ CHANGING: Final = (
     "rmdir",
     "close",
 )
+#: Python starts other programs with it.
+STARTING: Final = "vfork"
 #: The n-th call has to be the same one in every run.
 STEADY: Final = {"PYTHONHASHSEED": "0"}
 _CALL: Final = re.compile(r"(\w+)\(")
@@ -51,11 +53,14 @@ class Call:
         return f"{self.name} {self.nth}: {self.text[:160]}"
 
 
-def record(command: Sequence[str], *places: Path) -> list[Call]:
-    """The calls of an unharmed run that change something below one of ``places``, in order."""
+def record(command: Sequence[str], *places: Path, also: Sequence[str] = ()) -> list[Call]:
+    """The calls of an unharmed run that change something below one of ``places``, in order.
+
+    Calls named in ``also`` count wherever they are: ``STARTING`` is the start of another program.
+    """
     with tempfile.NamedTemporaryFile() as log:
         tracing = ("strace", "-qqq", "-y", "-e", "signal=none", "-o", log.name)
-        traced = [*tracing, "-e", f"trace={','.join(CHANGING)}", *command]
+        traced = [*tracing, "-e", f"trace={','.join((*CHANGING, *also))}", *command]
         done = workstation.run(traced, environment=STEADY)
         assert done.returncode == 0, done.stderr
         lines = Path(log.name).read_text(errors="replace").splitlines()
@@ -64,7 +69,9 @@ def record(command: Sequence[str], *places: Path) -> list[Call]:
         if (match := _CALL.match(line)) is None:
             continue
         counts[match[1]] += 1
-        if any(str(place) in line for place in places) and _changes(line, written):
+        if match[1] in also or (
+            any(str(place) in line for place in places) and _changes(line, written)
+        ):
             calls.append(Call(match[1], counts[match[1]], line))
     return calls
 
