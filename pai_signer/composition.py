@@ -21,14 +21,21 @@ from pai_signer.adapters.journal_file import FileJournal
 from pai_signer.adapters.media import SystemMedia
 from pai_signer.adapters.minisign import MinisignKeyDirectory
 from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
+from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.adapters.publisher import FolderPublisher
 from pai_signer.adapters.source import FolderSources
 from pai_signer.adapters.vault import Vault
-from pai_signer.adapters.vault_files import FileCeremonies, FileRegistry, FileReleases, FileStates
+from pai_signer.adapters.vault_files import (
+    FileCeremonies,
+    FileRegistry,
+    FileReleases,
+    FileRevocations,
+    FileStates,
+)
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
-from pai_signer.ports import Clock, Host, Media, Sources
+from pai_signer.ports import Clock, Host, Media, Passphrases, Sources
 from pai_signer.workflows.rehearse import RehearsalPlan
 from pai_signer.workflows.settle import settle_unfinished
 from pai_signer.workflows.workbench import Verifiers, Workbench
@@ -80,10 +87,12 @@ def open_workbench(
     at: Clock | None = None,
     limits: ScryptLimits = STOCK_LIMITS,
     media: Media | None = None,
+    passphrases: Passphrases | None = None,
 ) -> Iterator[tuple[Workbench, tuple[str, ...]]]:
     """Open and lock a vault; yields it with notes on what a crash had left (SIG-6).
 
-    ``at`` is another clock and ``limits`` another passphrase strength: for tests only.
+    ``at`` is another clock, ``limits`` another strength of passphrase hashing and
+    ``passphrases`` another judge of new ones: for tests only.
     """
     with ExitStack() as stack:
         vault = Vault.open(path)
@@ -93,7 +102,7 @@ def open_workbench(
             profile=parse_profile(vault.profile_toml),
             info=vault.info,
             clock=time,
-            host=LinuxHost(),
+            host=LinuxHost(vault=vault.path),
             media=media or SystemMedia(vault=vault.path),
             sources=FolderSources(),
             destinations=MediumDestinations(),
@@ -101,6 +110,7 @@ def open_workbench(
             minisign=MinisignKeyDirectory(vault.path / "keys" / "minisign", limits=limits),
             openpgp=GpgKeys(vault.path / "keys" / "gnupg", time),
             openpgp_life=GpgLife(vault.path / "keys" / "gnupg", time),
+            passphrases=passphrases or WordListPassphrases(),
             verifiers=verifiers(time),
             tags=GitMirror(vault.path),
             journal=FileJournal(vault.path, time),
@@ -108,6 +118,7 @@ def open_workbench(
             releases=FileReleases(vault.path),
             registry_store=FileRegistry(vault.path),
             ceremonies=FileCeremonies(vault.path),
+            revocations=FileRevocations(vault.path),
             scratch=scratch,
         )
         stack.callback(bench.session.wipe)
@@ -135,11 +146,14 @@ def prepare_rehearsal(folder: Path) -> bool:
 
 
 def open_rehearsal(
-    folder: Path, *, limits: ScryptLimits = STOCK_LIMITS
+    folder: Path, *, limits: ScryptLimits = STOCK_LIMITS, passphrases: Passphrases | None = None
 ) -> AbstractContextManager[tuple[Workbench, tuple[str, ...]]]:
     """Open a rehearsal's vault, with its practice folders as the removable media."""
     return open_workbench(
-        folder / REHEARSAL_VAULT, limits=limits, media=practice.PracticeMedia(folder)
+        folder / REHEARSAL_VAULT,
+        limits=limits,
+        media=practice.PracticeMedia(folder),
+        passphrases=passphrases,
     )
 
 

@@ -268,6 +268,16 @@ class OpenPgpVerifier(Protocol):
         """GOODSIG and VALIDSIG by a primary in ``fingerprints``, or a raised reason why not."""
 
 
+class Passphrases(Protocol):
+    """Passphrases that are new; one that opens something already is never judged (KEY-1)."""
+
+    def offer(self) -> Secret:
+        """Random words that nobody has seen yet; the caller wipes them."""
+
+    def check(self, passphrase: Secret) -> None:
+        """Raise ``PolicyRefused`` (``KEY-1/weak-passphrase``) if it is too weak for a key."""
+
+
 # --- the repository (IMP-6, SIG-4) ------------------------------------------------------
 
 
@@ -374,6 +384,22 @@ class CeremonyStore(Protocol):
 
     def delete(self, ceremony: str) -> None:
         """Forget a ceremony that was discarded; nothing there is fine."""
+
+
+class RevocationStore(Protocol):
+    """The vault's ``revocations`` folder: what was made at the birth of OpenPGP keys (KEY-1)."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every fingerprint that has some, sorted."""
+
+    def load(self, fingerprint: str) -> dict[str, bytes]:
+        """The certificates of a key by file name; empty where there are none."""
+
+    def save(self, fingerprint: str, files: Mapping[str, bytes]) -> None:
+        """Put ``files`` beside or in the place of those there, all at once or not at all."""
+
+    def delete(self, fingerprint: str) -> None:
+        """Forget those of a key that was never registered; nothing there is fine."""
 
 
 # --- the later life of an OpenPGP key (KEY-4, KEY-5) --------------------------------------

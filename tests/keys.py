@@ -16,6 +16,7 @@ from typing import Final
 from pai_signer.adapters.gpg_home import GpgHome, throwaway_home, vault_home
 from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.minisign import MinisignKeyDirectory
+from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.adapters.process import Finished
 from pai_signer.domain.minisig import ScryptLimits
 from pai_signer.domain.openpgp_status import parse_status
@@ -48,6 +49,16 @@ class FixedClock:
 def weak_passphrase(text: bytes = WEAK_PASSPHRASE) -> Secret:
     """A fresh ``Secret``; tests may wipe it."""
     return Secret(bytearray(text))
+
+
+class LenientPassphrases:
+    """The ``Passphrases`` port that offers real words and takes any: for weak test keys."""
+
+    def offer(self) -> Secret:
+        return WordListPassphrases().offer()
+
+    def check(self, passphrase: Secret) -> None:
+        return None
 
 
 @dataclass(frozen=True)

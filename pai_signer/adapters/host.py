@@ -41,7 +41,14 @@ _NOT_ENCRYPTING: Final = ("CRYPT-VERITY-", "CRYPT-INTEGRITY-")
 class LinuxHost:
     """``ports.Host``; ``proc`` and ``sys`` are where those filesystems are mounted."""
 
-    def __init__(self, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> None:
+    def __init__(
+        self,
+        proc: Path = Path("/proc"),
+        sys: Path = Path("/sys"),
+        *,
+        vault: Path | None = None,
+    ) -> None:
+        self._vault = vault
         self._proc = proc
         self._sys = sys
         # Versions of tools by file, size and time of change: the app asks for the facts every
@@ -62,7 +69,14 @@ class LinuxHost:
             terminal=safe_text(os.environ.get("TERM", ""), limit=80),
             terminal_columns=columns,
             terminal_rows=rows,
+            vault_free_bytes=_or_none(self._vault_free_bytes),
         )
+
+    def _vault_free_bytes(self) -> int:
+        if self._vault is None:
+            raise OSError("there is no vault")
+        space = os.statvfs(self._vault)
+        return space.f_bavail * space.f_frsize
 
     # --- tools ------------------------------------------------------------------------
 

@@ -1,13 +1,32 @@
-"""What a passphrase must be so that stock tools can be given the very same one (CUS-1)."""
+"""What a passphrase must be: one that stock tools take as it is, and a new one strong (CUS-1)."""
 
 import secrets
 from typing import Final
 
+from pai_signer.domain.passphrase_words import MIN_WORDS, passphrase, weakness
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import PolicyRefused, UsageError
 
 #: gpg-agent's MAX_PASSPHRASE_LEN (agent/agent.h); minisign's PASSWORDMAXBYTES is larger.
 MAX_PASSPHRASE_BYTES: Final = 255
+
+
+class WordListPassphrases:
+    """The ``Passphrases`` port: words drawn by the kernel's generator, and a strict judge."""
+
+    def offer(self) -> Secret:
+        """Six random words, 77 bits: out of reach even behind gpg's weak hashing."""
+        return passphrase(MIN_WORDS, secrets.randbelow)
+
+    def check(self, passphrase: Secret) -> None:
+        """Refuse a new passphrase that is too weak, with the reason (KEY-1)."""
+        why = weakness(passphrase.reveal())
+        if why is not None:
+            raise PolicyRefused(
+                "KEY-1/weak-passphrase",
+                f"Too weak: {why}.",
+                "Take the words that a terminal is offered, or roll dice for six or more words.",
+            )
 
 
 def check_passphrase(passphrase: Secret) -> None:

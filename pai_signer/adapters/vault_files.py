@@ -155,35 +155,49 @@ class FileRegistry:
         return sorted((n for n in _names_in(self._folder) if _SERIAL.fullmatch(n)), key=int)
 
 
-class FileCeremonies:
-    """``ports.CeremonyStore``: ``ceremonies/ID/`` with the transcript and the statements."""
+class _Folders:
+    """A folder of folders, each of which is published as a whole."""
 
-    def __init__(self, vault: Path) -> None:
-        self._folder = vault / "ceremonies"
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def names(self) -> tuple[str, ...]:
-        """Every ceremony that left something, sorted by name."""
+        """Every folder with a file in it, sorted by name."""
         return tuple(name for name in _names_in(self._folder) if self.load(name))
 
-    def load(self, ceremony: str) -> dict[str, bytes]:
-        """All files of a ceremony by name; empty where there are none."""
-        return _read_folder(self._folder / _checked_name(ceremony))
+    def load(self, name: str) -> dict[str, bytes]:
+        """All files of a folder by name; empty where there are none."""
+        return _read_folder(self._folder / _checked_name(name))
 
-    def save(self, ceremony: str, files: Mapping[str, bytes]) -> None:
+    def save(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Put ``files`` beside or in the place of those there, all at once or not at all."""
         for name in files:
             _checked_name(name)
-        together = {**self.load(ceremony), **files}
+        together = {**self.load(folder), **files}
         durable.make_directory(self._folder)
         with durable.held_directory(self._folder) as descriptor:
             durable.sweep(descriptor)
-        durable.publish_directory(self._folder / ceremony, together)
+        durable.publish_directory(self._folder / folder, together)
 
-    def delete(self, ceremony: str) -> None:
-        """Forget all files of a ceremony, at once; nothing there is fine."""
-        folder = self._folder / _checked_name(ceremony)
+    def delete(self, name: str) -> None:
+        """Forget all files of a folder, at once; nothing there is fine."""
+        folder = self._folder / _checked_name(name)
         if folder.is_dir():
             durable.publish_directory(folder, {})
+
+
+class FileCeremonies(_Folders):
+    """``ports.CeremonyStore``: ``ceremonies/ID/`` with the transcript and the statements."""
+
+    def __init__(self, vault: Path) -> None:
+        super().__init__(vault / "ceremonies")
+
+
+class FileRevocations(_Folders):
+    """``ports.RevocationStore``: ``revocations/FINGERPRINT/`` with two certificates."""
+
+    def __init__(self, vault: Path) -> None:
+        super().__init__(vault / "revocations")
 
 
 def read_bounded(path: Path, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:

@@ -39,3 +39,5 @@ class HostFacts:
     terminal: str
     terminal_columns: int
     terminal_rows: int
+    #: On the filesystem of the vault; None also where there is no vault.
+    vault_free_bytes: int | None = None

@@ -21,6 +21,9 @@ MORE_ABOVE: Final = "PgUp shows the rows above."
 NOTED: Final = "Noted: it stands in the transcript."
 HOME: Final = "Home"
 ONE_MOMENT: Final = "One moment…"
+#: Around the words of an offered passphrase (KEY-1).
+WRITE_THESE: Final = "Write these words on paper now; they are shown once and stored nowhere:"
+OR_YOUR_OWN: Final = "Type them with single spaces, or words of your own, rolled with dice."
 BAR_CELLS: Final = 24
 _BYTES_TOTAL: Final = "all so far"
 

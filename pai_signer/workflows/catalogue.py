@@ -12,7 +12,12 @@ from typing import Any, Final, cast
 from pai_signer.domain.history import Visited
 from pai_signer.domain.revocation import RevokeReason
 from pai_signer.errors import SignerError, UsageError
-from pai_signer.workflows.add_keys import generate_keys, import_key
+from pai_signer.workflows.add_keys import (
+    generate_keys,
+    generation_script,
+    import_key,
+    import_script,
+)
 from pai_signer.workflows.ceremony import print_script
 from pai_signer.workflows.drill import prepare_drill
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
@@ -84,7 +89,11 @@ def _named(arguments: Arguments, prefix: str) -> dict[str, str]:
 
 
 def _build_generate(bench: Workbench, arguments: Arguments) -> Workflow[Any]:
-    return generate_keys(bench, cast("SystemName | None", arguments.get("only")))
+    return generate_keys(bench, _only(arguments))
+
+
+def _only(arguments: Arguments) -> SystemName | None:
+    return cast("SystemName | None", arguments.get("only"))
 
 
 def _reason(arguments: Arguments) -> Reason:
@@ -128,6 +137,12 @@ CATALOGUE: Final = (
     ),
     Entry("key.generate", "Generate keys", "key generate", _build_generate, group=Group.CEREMONIES),
     Entry(
+        "key.generate.script",
+        "Script of a key generation, to print",
+        "key generate --script",
+        lambda bench, a: generation_script(bench, _only(a)),
+    ),
+    Entry(
         "key.import.minisign",
         "Import a minisign key",
         "key import --minisign",
@@ -140,6 +155,12 @@ CATALOGUE: Final = (
         "key import --gpg",
         lambda bench, a: import_key(bench, GPG, a.get("file", "")),
         group=Group.KEYS,
+    ),
+    Entry(
+        "key.import.script",
+        "Script of a key import, to print",
+        "key import --script",
+        lambda bench, a: import_script(bench, cast("SystemName", a.get("system", MINISIGN))),
     ),
     Entry(
         "key.extend",

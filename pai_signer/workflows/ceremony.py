@@ -45,13 +45,14 @@ TRANSCRIPT_TEXT: Final = "transcript.txt"
 #: What each role is there for, as the printed script says it.
 DUTIES: Final = (
     (Role.MAINTAINER, "Sits at the workstation and types; reads aloud what is to be compared."),
-    (Role.SECOND_MAINTAINER, "Types back what was read aloud; brings a clock and the old keys."),
+    (Role.SECOND_MAINTAINER, "Types back what was read aloud; brings a clock of their own."),
     (Role.WITNESS, "Touches nothing; watches every step and signs the transcript, or does not."),
 )
 #: What the program probes before the first step, for the printed script.
 PRECONDITIONS: Final = (
     "No network: cable out, radios off. The program looks for itself.",
-    "1 GiB of free memory for hashing a passphrase, and a ready random generator.",
+    "1 GiB of free memory for hashing a passphrase, room in the vault, and a ready random "
+    "generator.",
     "The clock is not before the journal's last entry; two people compare it with their own.",
 )
 

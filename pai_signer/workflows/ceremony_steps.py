@@ -48,6 +48,8 @@ from pai_signer.workflows.workbench import Workbench
 
 #: scrypt's own gibibyte, and what program and system want beside it.
 NEEDED_MEMORY_BYTES: Final = STOCK_LIMITS.memory_bytes + (64 << 20)
+#: Far more than keys, certificates, journal and transcript take.
+NEEDED_SPACE_BYTES: Final = 64 << 20
 #: A watch is read, spoken and typed: that takes a while.
 WATCH_TOLERANCE: Final = timedelta(minutes=5)
 MAX_NAME_LENGTH: Final = 80
@@ -249,7 +251,7 @@ def probed(bench: Workbench) -> tuple[Precondition, ...]:
     """What the machine says of itself; what could not be read is not met."""
     facts, now, last = bench.host.facts(), bench.clock.now(), bench.last_entry_at()
     problems = air_gap_problems(facts)
-    memory = facts.memory_available_bytes
+    memory, space = facts.memory_available_bytes, facts.vault_free_bytes
     earliest = max(BUILD_DATE, last or BUILD_DATE)
     told = f"{now:{_TIME_FORMAT}} UTC"
     found = {
@@ -259,6 +261,12 @@ def probed(bench: Workbench) -> tuple[Precondition, ...]:
             "could not be read"
             if memory is None
             else f"{memory >> 20} MiB free, {NEEDED_MEMORY_BYTES >> 20} MiB needed",
+        ),
+        "free space": (
+            space is not None and space >= NEEDED_SPACE_BYTES,
+            "could not be read"
+            if space is None
+            else f"{space >> 20} MiB free in the vault, {NEEDED_SPACE_BYTES >> 20} MiB needed",
         ),
         "entropy": (
             facts.entropy_ready is True,
@@ -476,6 +484,10 @@ class _Close(_ClosingStep[C]):
 
     id = "transcript"
     title = "Transcript"
+    in_script = (
+        "The program stores it and enters its digest into the journal. Carry it out (ceremony "
+        "export DEST), print it, and sign it by hand.",
+    )
 
     def __init__(self, bench: Workbench, plan: Plan) -> None:
         super().__init__(bench)

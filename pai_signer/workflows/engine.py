@@ -24,7 +24,7 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError, SignerError, UsageError
-from pai_signer.ports import StateStore
+from pai_signer.ports import Passphrases, StateStore
 
 YES: Final = "yes"
 NO: Final = "no"
@@ -97,9 +97,14 @@ class TypedText(Question):
 
 @dataclass(frozen=True)
 class SecretText(Question):
-    """Type a passphrase; ``twice`` for a new one."""
+    """Type a passphrase; ``twice`` for a new one.
+
+    Where ``new`` is set, a face with a screen of its own shows ``new.offer()`` to be written
+    on paper while the question is open, and any answer has to pass ``new.check`` (KEY-1).
+    """
 
     twice: bool = False
+    new: Passphrases | None = None
 
 
 Answer = str | Secret
@@ -178,8 +183,8 @@ class Step(ABC, Generic[S]):
     actor: ClassVar[Actor] = Actor.MAINTAINER
     unchanged: ClassVar[str] = "Nothing was signed and no file was changed."
     #: What a ceremony's printed script says below the title, and what is filled in by hand.
-    in_script: ClassVar[tuple[str, ...]] = ()
-    blanks: ClassVar[tuple[str, ...]] = ()
+    in_script: tuple[str, ...] = ()
+    blanks: tuple[str, ...] = ()
     commit_point: ClassVar[bool] = False
 
     @abstractmethod
@@ -431,12 +436,16 @@ class Conversation(Generic[S]):
 
 
 def check_answer(question: Question, answer: Answer) -> None:
-    """Refuse an answer that is not one to this question, before any step sees it."""
+    """Refuse an answer that is not one to this question, before any step sees it.
+
+    ``UsageError``, or ``PolicyRefused`` for a new passphrase that is too weak.
+    """
     if isinstance(question, SecretText) != isinstance(answer, Secret):
         raise TypeError("secrets answer secret questions, and only those")
-    if isinstance(answer, Secret):
-        return
     match question:
+        case SecretText(new=new) if isinstance(answer, Secret):
+            if new is not None:
+                new.check(answer)
         case Choice(options=options):
             option = next((o for o in options if o.value == answer), None)
             if option is None:

@@ -12,9 +12,11 @@ import msgspec
 
 from pai_signer.domain.openpgp import grouped_fingerprint
 from pai_signer.domain.page import Line, Mark
+from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 from pai_signer.domain.registry_rules import replace_certificate, rotate
 from pai_signer.domain.secret import Secret
+from pai_signer.workflows.birth_revocations import keep_birth_revocations
 from pai_signer.workflows.ceremony import Plan
 from pai_signer.workflows.engine import Wipeable
 from pai_signer.workflows.key_dates import proposed_day
@@ -47,6 +49,7 @@ class OpenPgpRotation(RotatedSystem):
                 "paper and an envelope for the new passphrase: six or more random words",
                 "a clock or watch of each maintainer, set right today",
                 "a medium to carry the published keys to the online machine",
+                "another medium, apart from every backup, for the revocation certificates",
             ),
         )
 
@@ -71,6 +74,7 @@ class OpenPgpRotation(RotatedSystem):
     def discard(self, key_id: str) -> None:
         """Remove a stray, whole or not."""
         self.bench.openpgp.discard(key_id)
+        self.bench.revocations.delete(key_id)
 
     def opened(self, key: RegisteredKey, passphrase: Secret) -> Wipeable:
         """As for every key; of an OpenPGP key the primary is proved too, for it certifies."""
@@ -79,9 +83,14 @@ class OpenPgpRotation(RotatedSystem):
             self.bench.openpgp_life.prove_primary(key.id, passphrase)
         return held
 
-    def prove(self, new: RegisteredKey) -> None:
-        """The signing subkey and the primary, each after a wrong passphrase has failed."""
-        self.opened(new, self._passphrase(NEW))
+    def prove(self, new: RegisteredKey, progress: Progress) -> None:
+        """The signing subkey and the primary, each after a wrong passphrase has failed.
+
+        While its passphrase is at hand, the key gets its two revocation certificates (KEY-1).
+        """
+        passphrase = self._passphrase(NEW)
+        self.opened(new, passphrase)
+        keep_birth_revocations(self.bench, new.id, passphrase, progress)
 
     def compared_hex(self, new: RegisteredKey) -> str:
         """The full fingerprint."""

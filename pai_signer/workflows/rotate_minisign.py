@@ -7,6 +7,7 @@ from typing import cast
 
 from pai_signer.domain.minisig import parse_public_key, trusted_comment
 from pai_signer.domain.page import Line, Mark
+from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 from pai_signer.domain.registry_rules import rotate
 from pai_signer.domain.secret import Secret
@@ -63,7 +64,7 @@ class MinisignRotation(RotatedSystem):
         """Remove a stored key of which only the ID is known."""
         self.bench.minisign.discard_stray(key_id)
 
-    def prove(self, new: RegisteredKey) -> None:
+    def prove(self, new: RegisteredKey, progress: Progress) -> None:
         """Open the stored file once more, sign with it and verify."""
         held = self.bench.session.take(NEW)
         if isinstance(held, Secret):

@@ -40,6 +40,7 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.key_dates import NOT_COMPARED, check_clock, has_expired
+from pai_signer.workflows.new_passphrase import IN_SCRIPT, new_passphrase
 from pai_signer.workflows.rotation_system import (
     NEW,
     REASONS,
@@ -264,17 +265,14 @@ class _OpenPgpPassphrase(_PassphraseInUse):
 class _NewPassphrase(_Passphrase):
     id = "passphrase-new"
     title = "Passphrase of the new key"
-    in_script = (
-        "Write six or more random words on paper, then type them twice. Put the paper into the "
-        "envelope and seal it.",
-    )
+    in_script = (IN_SCRIPT,)
     _name = NEW
 
     def question(self, state: RotateState) -> Question:
         name = self._system.key_name
         if state.new is not None or self._left_by_a_crash(state):
             return SecretText(NEW, f"Passphrase of the new {name} that was just made")
-        return SecretText(NEW, f"Passphrase for the new {name}", twice=True)
+        return new_passphrase(self._bench, NEW, f"Passphrase for the new {name}")
 
     def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
         if state.new is None:
@@ -329,7 +327,7 @@ class _Prove(_RotateStep):
         return Automatic("prove")
 
     def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        self._system.prove(state.made)
+        self._system.prove(state.made, progress)
         progress.say(Line("the new key signs, and its signature verifies", mark=Mark.OK))
         return msgspec.structs.replace(state, proved=True)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from pai_signer.domain.page import Line
+from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 from pai_signer.domain.secret import Secret
 from pai_signer.workflows.ceremony import CeremonyState, Plan
@@ -98,7 +99,7 @@ class RotatedSystem(ABC):
         return passphrase
 
     @abstractmethod
-    def prove(self, new: RegisteredKey) -> None:
+    def prove(self, new: RegisteredKey, progress: Progress) -> None:
         """Let the stored new key sign, and verify that with code that cannot sign."""
 
     @abstractmethod

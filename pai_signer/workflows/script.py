@@ -30,6 +30,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 #: The code of the error for a passphrase that does not open its key.
 TYPED_WRONG: Final = "KEY-1/wrong-passphrase"
+#: And of a new one that is too weak.
+TYPED_WEAK: Final = "KEY-1/weak-passphrase"
 
 
 class Move(enum.Enum):
@@ -139,7 +141,8 @@ def _is_slip(error: SignerError, question: Question, answers: Mapping[str, Answe
         return not any(isinstance(answer, Secret) for answer in answers.values())
     was_typed = question.name not in answers and not isinstance(question, Automatic)
     # What was misheard or mistyped in a comparison is read aloud and typed once more (REV-1).
-    return was_typed and (isinstance(error, UsageError) or error.code.startswith("REV-1/"))
+    is_typing = isinstance(error, UsageError) or error.code == TYPED_WEAK
+    return was_typed and (is_typing or error.code.startswith("REV-1/"))
 
 
 def _answer(

@@ -26,9 +26,11 @@ from pai_signer.ports import (
     OpenPgpKeys,
     OpenPgpLife,
     OpenPgpVerifier,
+    Passphrases,
     Publisher,
     RegistryStore,
     ReleaseStore,
+    RevocationStore,
     Sources,
     StateStore,
     TagStore,
@@ -59,6 +61,7 @@ class Workbench:
     minisign: MinisignKeys
     openpgp: OpenPgpKeys
     openpgp_life: OpenPgpLife
+    passphrases: Passphrases
     verifiers: Verifiers
     tags: TagStore
     journal: Journal
@@ -66,6 +69,7 @@ class Workbench:
     releases: ReleaseStore
     registry_store: RegistryStore
     ceremonies: CeremonyStore
+    revocations: RevocationStore
     #: A private folder that is gone afterwards.
     scratch: Callable[[], AbstractContextManager[Path]]
     session: Session = field(default_factory=Session)

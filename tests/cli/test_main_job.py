@@ -26,8 +26,8 @@ IMAGES = {
     "pai-0.4.0-arm64.iso": Path("/usr/lib/ipxe/ipxe.iso"),
 }
 PHRASES = {
-    "minisign": b"correct horse battery staple minisign",
-    "gpg": b"correct horse battery staple gpg",
+    "minisign": b"correct horse battery staple minisign key",
+    "gpg": b"correct horse battery staple gpg six",
 }
 
 pytestmark = [
@@ -183,6 +183,7 @@ def test_the_vault_is_private_and_the_journal_whole(job: Job) -> None:
     assert [entry.event for entry in entries] == [
         "vault.created",
         "key.generated",
+        "ceremony.ended",
         "key.published",
         "release.imported",
         "release.signing",

@@ -1,100 +1,16 @@
 """Numbered prompts: on a terminal, with passphrases unseen, and from a piped script (FACE-1)."""
 
 import os
-import pty
 import re
 import select
-import signal
 import termios
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.cli.program import NO_NETWORK, ROOT, WEAK, Program, raw_control_bytes
+from tests.cli.on_terminal import TIMEOUT_S, Terminal, alone_to_the_passphrase, terminal
+from tests.cli.program import Program, raw_control_bytes
 from tests.workflows.bench import PHRASES, RELEASE, downloads
-
-TIMEOUT_S = 60.0
-
-
-@dataclass
-class Terminal:
-    """A person at a terminal: waits for a prompt, then types."""
-
-    descriptor: int
-    process: int
-    seen: str = ""
-    _read_to: int = 0
-
-    def expect(self, text: str) -> str:
-        """Wait until ``text`` appears after what was expected before."""
-        deadline = time.monotonic() + TIMEOUT_S
-        pattern = re.compile(r"\s+".join(re.escape(word) for word in text.split()))
-        while True:
-            if match := pattern.search(self.seen, self._read_to):
-                before, self._read_to = self._read_to, match.end()
-                return " ".join(self.seen[before : match.end()].split())
-            assert time.monotonic() < deadline, f"{text!r} is not in:\n{self.seen}"
-            ready, _, _ = select.select([self.descriptor], [], [], 1)
-            if ready:
-                try:
-                    data = os.read(self.descriptor, 65536)
-                except OSError:
-                    data = b""
-                assert data, f"ended before {text!r}:\n{self.seen}"
-                self.seen += data.decode()
-
-    def type(self, line: str | bytes) -> None:
-        os.write(self.descriptor, line.encode() if isinstance(line, str) else line)
-        os.write(self.descriptor, b"\n")
-
-    def passphrase(self, prompt: str, phrase: bytes) -> None:
-        """Type a passphrase once the terminal has stopped to echo."""
-        self.expect(prompt)
-        deadline = time.monotonic() + TIMEOUT_S
-        while termios.tcgetattr(self.descriptor)[3] & termios.ECHO:
-            assert time.monotonic() < deadline, "the terminal echoes"
-            time.sleep(0.01)
-        self.type(phrase)
-
-    def end(self) -> int:
-        """The exit code, once it ended."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            ready, _, _ = select.select([self.descriptor], [], [], 0.1)
-            if ready:
-                try:
-                    data = os.read(self.descriptor, 65536)
-                except OSError:
-                    data = b""
-                if not data:
-                    break
-                self.seen += data.decode()
-        _, status = os.waitpid(self.process, 0)
-        self.process = 0
-        return os.waitstatus_to_exitcode(status)
-
-
-@contextmanager
-def terminal(vault: Path, *arguments: str) -> Iterator[Terminal]:
-    """The program on a terminal of its own."""
-    command = [*NO_NETWORK, *WEAK, "--vault", str(vault), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "TERM": "vt100"}
-    process, descriptor = pty.fork()
-    if process == 0:
-        os.chdir(ROOT)
-        os.execvpe(command[0], command, environment)
-    person = Terminal(descriptor, process)
-    try:
-        yield person
-    finally:
-        if person.process:
-            os.kill(person.process, signal.SIGKILL)
-            os.waitpid(person.process, 0)
-        os.close(descriptor)
 
 
 @pytest.fixture
@@ -176,16 +92,17 @@ def test_back_at_the_very_start_is_said_and_asked_again(imported: Program) -> No
 
 def test_a_new_passphrase_is_typed_twice_until_both_agree(empty: Program) -> None:
     with terminal(empty.vault, "key", "generate", "--only", "minisign") as person:
-        person.expect("Go on?")
-        person.type("")
+        alone_to_the_passphrase(person)
         person.passphrase("Passphrase for the new minisign key", b"one of six words")
         person.passphrase("The same again", b"another of six words")
         person.expect("They are not the same")
         person.passphrase("Passphrase for the new minisign key", b"one of six words")
         person.passphrase("The same again", b"one of six words")
-        person.expect("minisign key")
+        person.expect("as heard")
+        person.type("")
+        person.expect("the registry is signed")
         assert person.end() == 0
-        assert "six words" not in person.seen
+        assert "one of six words" not in person.seen
 
 
 def test_an_import_by_numbers(keyed: Program) -> None:
@@ -221,8 +138,7 @@ def test_ctrl_c_at_a_prompt_keeps_finished_steps(imported: Program) -> None:
 
 def test_ctrl_c_at_a_passphrase_gives_the_terminal_its_echo_back(empty: Program) -> None:
     with terminal(empty.vault, "key", "generate", "--only", "minisign") as person:
-        person.expect("Go on?")
-        person.type("")
+        alone_to_the_passphrase(person)
         person.expect("Passphrase for the new minisign key")
         deadline = time.monotonic() + TIMEOUT_S
         while termios.tcgetattr(person.descriptor)[3] & termios.ECHO:

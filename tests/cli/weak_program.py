@@ -1,4 +1,4 @@
-"""``pai-signer`` with weak passphrase hashing, for vaults of ``tests.workflows.bench``.
+"""``pai-signer`` with weak passphrases, weakly hashed, for vaults of ``tests.workflows.bench``.
 
 Run as a script: nothing else differs from the installed program. A first argument
 ``--fault MODULE:FUNCTION`` makes that function fail with a bug, whose text and
@@ -13,8 +13,10 @@ from typing import NoReturn
 from pai_signer.__main__ import main
 from pai_signer.composition import open_workbench
 from pai_signer.faces.cli import session
-from tests.keys import WEAK_SCRYPT_LIMITS
+from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases
 
+#: An argument: new passphrases are judged as the installed program does.
+STRICT = "--strict"
 CANARY = "canary-in-a-local-variable"
 
 
@@ -33,7 +35,9 @@ def _plant(place: str) -> None:
 
 
 if __name__ == "__main__":
-    weak = functools.partial(open_workbench, limits=WEAK_SCRYPT_LIMITS)
+    judge = None if STRICT in sys.argv else LenientPassphrases()
+    weak = functools.partial(open_workbench, limits=WEAK_SCRYPT_LIMITS, passphrases=judge)
+    sys.argv = [argument for argument in sys.argv if argument != STRICT]
     vars(session)["open_workbench"] = weak
     if sys.argv[1:2] == ["--fault"]:
         _plant(sys.argv[2])

@@ -19,7 +19,7 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import BadSignature, MediumError, SignerError
 from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
-from pai_signer.ports import Medium
+from pai_signer.ports import Medium, Passphrases
 from pai_signer.workflows.engine import (
     Actor,
     Answer,
@@ -96,6 +96,8 @@ class World:
     held_while_working: list[bool] = field(default_factory=list)
     crash: bool = False
     discarded: int = 0
+    #: Set where the passphrase is a new one.
+    new: Passphrases | None = None
 
 
 class FakeStep(Step[State]):
@@ -238,7 +240,8 @@ class Unlock(FakeStep):
         return state.signed or "minisign" in self.session
 
     def question(self, state: State) -> Question:
-        return SecretText("minisign", "Passphrase of the minisign key", twice=True)
+        new = self.world.new
+        return SecretText("minisign", "Passphrase of the minisign key", twice=True, new=new)
 
     def act(self, state: State, answer: Answer, progress: Progress) -> State:
         assert isinstance(answer, Secret)

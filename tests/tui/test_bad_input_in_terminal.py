@@ -57,7 +57,11 @@ def test_bad_paths_are_refused_in_plain_words_and_the_question_comes_again(room:
             app.until("path of the folder", "┌")
         leave(app)
     with open_workbench(vault) as (bench, _):
-        assert [e.event for e in bench.journal.entries()] == ["vault.created", "key.generated"]
+        assert [e.event for e in bench.journal.entries()] == [
+            "vault.created",
+            "key.generated",
+            "ceremony.ended",
+        ]
 
 
 def test_a_folder_that_goes_away_between_scan_and_read(room: Path) -> None:

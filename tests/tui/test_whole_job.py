@@ -6,7 +6,6 @@ SEC-2, SEC-4).
 """
 
 import re
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from typing import Final
 
 import pytest
 
+from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.errors import EXIT_DONE
 from pai_signer.faces.rows import CONSOLE_EXTRAS, cells
 from tests.tui.evidence import files_with, forms, process_table
@@ -54,7 +54,8 @@ def room() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def keyed(room: Path) -> Keyed:
     """Generate both keys at stock strength, once for all modes."""
-    made = Keyed(room / "keyed", *(f"canary {secrets.token_hex(12)}" for _ in range(2)))
+    made = Keyed(room / "keyed", a_strong_canary(), a_strong_canary())
+    offered = []
     with (
         process_table(made.minisign, made.gpg) as sampled,
         program(room / "k", [PROGRAM, "rehearse", "--dir", str(made.folder)]) as app,
@@ -62,17 +63,25 @@ def keyed(room: Path) -> Keyed:
         app.until("minisign key  none yet", "nothing to sign yet", "Media", " UTC")
         app.pick("Ceremonies")
         app.pick("Generate keys")
+        begin_alone(app)
         app.until("What will be made", "Go on?")
         app.press("Enter")
         for system, phrase in (("minisign", made.minisign), ("gpg", made.gpg)):
-            app.until(f"Passphrase for the new {system} key")
+            shown = app.until(f"Passphrase for the new {system} key", "Write these words", "Type")
+            offered += re.findall(r"^ +((?:[a-z-]+ ){5}[a-z-]+) *$", shown, re.MULTILINE)
             app.answer(phrase)
             app.until("Type the same passphrase once more.")
             app.answer(phrase)
-        for made_now in ("minisign key", "OpenPGP key", "the registry is signed"):
+        for made_now in ("minisign key", "OpenPGP key", "superseded.asc"):
             app.until(made_now, "[OK]", "Enter go on", within_s=120)
             app.press("Enter")
-        app.until("Keys", "public key", "Done.")
+        for compared in ("minisign public key, as heard", "OpenPGP fingerprint, as heard"):
+            app.until(compared)
+            app.press("Enter")
+        for made_now in ("the registry is signed", "transcript, SHA-256"):
+            app.until(made_now, "[OK]", "Enter go on", within_s=120)
+            app.press("Enter")
+        app.until("Keys", "public key", "key revocations DEST", "Done.")
         app.press("Enter")
         app.until("Ceremonies", "The registry, serial 1", "Esc back")
         app.press("Escape")
@@ -83,7 +92,31 @@ def keyed(room: Path) -> Keyed:
     assert "gpg" in sampled.names
     assert sampled.leaks == []
     assert files_with(made.folder, made.minisign) == files_with(made.folder, made.gpg) == []
+    assert len(offered) == 2
+    assert [path for words in offered for path in files_with(made.folder, words)] == []
     return made
+
+
+def a_strong_canary() -> str:
+    """A passphrase as the program takes it: six random words."""
+    return WordListPassphrases().offer().reveal().decode()
+
+
+def begin_alone(app: Tmux) -> None:
+    """Through the frame of a ceremony, as a lone maintainer on a practice machine goes."""
+    for question in ("Begin the ceremony?", "second maintainer", "Name of the witness"):
+        app.until(question)
+        app.press("Enter")
+    app.until("Is all of it on the table?")
+    app.press("y")
+    shown = app.until("Before the first step", "free space", "F1 help")
+    if "Why go on all the same?" in shown:
+        app.answer(WHY)
+    else:
+        app.press("Enter")
+    for whose in ("your own clock", "second maintainer: date and time"):
+        app.until(whose)
+        app.press("Enter")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -219,15 +252,15 @@ def export(app: Tmux) -> None:
 def journal_checks_and_help(app: Tmux) -> None:
     """The screens that can only be read, each opened and left by its keys."""
     app.press("F2")
-    app.until("release.exported", "release sign v0.2.0 --confirm", "6 of 6 entries")
+    app.until("release.exported", "release sign v0.2.0 --confirm", "7 of 7 entries")
     app.press("/")
     app.until("┌")
     app.type("generate")
-    app.until("1 of 6 entries, with 'generate'", "$ key generate")
+    app.until("2 of 7 entries, with 'generate'", "$ key generate")
     app.press("Escape", "F1")
     app.until("Everywhere", "search as you type")
     app.press("Escape")
-    app.until("6 of 6 entries")
+    app.until("7 of 7 entries")
     app.press("Escape")
     app.pick("Checks of this machine")
     app.until("air gap", "entropy", "terminal")

@@ -29,7 +29,7 @@ from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES, Answer, Conversation, Outcome, Question, Step
 from pai_signer.workflows.script import Move, play
 from pai_signer.workflows.workbench import Workbench
-from tests.keys import WEAK_SCRYPT_LIMITS
+from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases
 from tests.repository import Repository, make_repository
 
 PHRASES: Final = {"minisign": b"weak minisign phrase", "gpg": b"weak gpg phrase"}
@@ -47,6 +47,7 @@ OFFLINE: Final = HostFacts(
     terminal="linux",
     terminal_columns=80,
     terminal_rows=24,
+    vault_free_bytes=8 << 30,
 )
 
 
@@ -122,6 +123,8 @@ def _with_keys(*, rehearsal: bool) -> Path:
     make_vault(vault, built_in_profile(), name, email, rehearsal=rehearsal)
     with opened(vault) as bench:
         run(bench, "key.generate", secrets())
+    # Tests that count ceremonies look at those they hold themselves.
+    shutil.rmtree(vault / "ceremonies")
     return vault
 
 
@@ -225,7 +228,9 @@ def opened(
 ) -> Iterator[Workbench]:
     """Open a vault with weak limits, on a machine that seems offline."""
     at = clock or ShiftedClock()
-    with open_workbench(vault, at=at, limits=WEAK_SCRYPT_LIMITS) as (bench, _notes):
+    with open_workbench(
+        vault, at=at, limits=WEAK_SCRYPT_LIMITS, passphrases=LenientPassphrases()
+    ) as (bench, _notes):
         yield dataclasses.replace(bench, host=host or FakeHost())
 
 

@@ -43,6 +43,7 @@ def test_it_plays_the_whole_job(played: tuple[Path, Outcome, list[str]]) -> None
     assert journal == [
         "vault.created",
         "key.generated",
+        "ceremony.ended",
         "release.imported",
         "release.signing",
         "release.signed",

@@ -1,20 +1,23 @@
 """``key``: generate, import, list, show, extend, rotate, revoke, drill, publish."""
 
-from collections.abc import Mapping
-
 import click
 
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
+from pai_signer.faces.cli.ceremony_options import (
+    answers_of,
+    ceremony_options,
+    passphrase_option,
+)
 from pai_signer.faces.cli.session import CommandSession
-from pai_signer.workflows.engine import Answer
 
-passphrase_option = click.option(
-    "--passphrase-fd",
-    "descriptors",
-    multiple=True,
-    metavar="NAME=FD",
-    help="Read a passphrase from a descriptor (NAME: minisign, gpg, new, revoked, custodian).",
+compare_minisign = click.option(
+    "--compare-minisign",
+    metavar="TEXT",
+    help="The minisign public key's digits or words, as heard.",
+)
+compare_gpg = click.option(
+    "--compare-gpg", metavar="TEXT", help="The OpenPGP fingerprint's digits or words, as heard."
 )
 
 
@@ -25,26 +28,45 @@ def key() -> None:
 
 @key.command("generate")
 @click.option("--only", type=click.Choice(["minisign", "gpg"]), help="One of the two.")
-@passphrase_option
+@compare_minisign
+@compare_gpg
+@ceremony_options
 @click.pass_obj
-def key_generate(session: CommandSession, only: str | None, descriptors: tuple[str, ...]) -> None:
-    """Make the signing keys at stock strength and register them."""
-    answers = passphrases.from_descriptors(descriptors)
-    session.run("key.generate", {"only": only or ""}, answers)
+def key_generate(
+    session: CommandSession,
+    /,
+    *,
+    only: str | None,
+    script: bool,
+    descriptors: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """Make the signing keys at stock strength and register them, in a ceremony (KEY-1)."""
+    entry = "key.generate.script" if script else "key.generate"
+    session.run(entry, {"only": only or ""}, {} if script else answers_of(given, descriptors))
 
 
 @key.command("import")
 @click.option("--minisign", "minisign_file", metavar="FILE", help="A minisign secret key file.")
 @click.option("--gpg", "gpg_file", metavar="FILE", help="An exported OpenPGP secret key.")
-@passphrase_option
+@compare_minisign
+@compare_gpg
+@ceremony_options
 @click.pass_obj
 def key_import(
     session: CommandSession,
+    /,
+    *,
     minisign_file: str | None,
     gpg_file: str | None,
+    script: bool,
     descriptors: tuple[str, ...],
+    **given: str | None,
 ) -> None:
-    """Take in an existing secret key, prove it, and register it."""
+    """Take in an existing secret key, prove it, and register it, in a ceremony (KEY-1)."""
+    if script:
+        session.run("key.import.script", {"system": "gpg" if gpg_file else "minisign"}, {})
+        return
     if (minisign_file is None) == (gpg_file is None):
         raise UsageError(
             "KEY-1/which",
@@ -52,7 +74,7 @@ def key_import(
             "Give --minisign FILE or --gpg FILE.",
             unchanged="Nothing was changed.",
         )
-    answers = passphrases.from_descriptors(descriptors)
+    answers = answers_of(given, descriptors)
     entry = "key.import.minisign" if minisign_file else "key.import.gpg"
     session.run(entry, {"file": minisign_file or gpg_file or ""}, answers)
 
@@ -85,21 +107,13 @@ def key_extend(session: CommandSession, until: str | None, descriptors: tuple[st
 @key.command("rotate")
 @click.argument("system", type=click.Choice(["minisign", "gpg"]))
 @click.option("--reason", type=click.Choice(["scheduled"]), default="scheduled", help="Why.")
-@click.option("--script", is_flag=True, help="Only print the ceremony's script.")
-@click.option("--second", metavar="NAME", help="The second maintainer.")
-@click.option("--witness", metavar="NAME", help="The witness.")
-@click.option("--despite", metavar="REASON", help="Why to go on where a precondition is not met.")
-@click.option("--clock-first", metavar="TIME", help="UTC by your own clock: 2026-12-31 23:59.")
-@click.option("--clock-second", metavar="TIME", help="UTC by the second maintainer's clock.")
 @click.option("--compare", metavar="TEXT", help="The new key's digits or words, as heard.")
 @click.option(
     "--confirm",
     metavar="KEYID",
     help="The ID of the key that ends; of a fingerprint the last 16 digits.",
 )
-@click.option("--verdict", type=click.Choice(["accept", "disagree", "nobody"]))
-@click.option("--verdict-reason", metavar="TEXT", help="Why the witness disagrees.")
-@passphrase_option
+@ceremony_options
 @click.pass_obj
 def key_rotate(
     session: CommandSession,
@@ -119,30 +133,18 @@ def key_rotate(
     if script:
         session.run(script_entry, {"reason": reason}, {})
         return
-    answers: dict[str, Answer] = {**passphrases.from_descriptors(descriptors)}
-    for name, text in given.items():
-        if text is not None:
-            answers[name.replace("_", "-")] = text
-    session.run(entry, {"reason": reason}, answers)
+    session.run(entry, {"reason": reason}, answers_of(given, descriptors))
 
 
 @key.command("revoke")
 @click.argument("key_id", required=False, metavar="ID")
 @click.option("--reason", type=click.Choice(["compromised", "superseded", "retired"]), help="Why.")
 @click.option("--certificate", metavar="FILE", help="A revocation that was prepared.")
-@click.option("--script", is_flag=True, help="Only print the ceremony's script.")
-@click.option("--second", metavar="NAME", help="The second maintainer.")
-@click.option("--witness", metavar="NAME", help="The witness.")
-@click.option("--despite", metavar="REASON", help="Why to go on where a precondition is not met.")
-@click.option("--clock-first", metavar="TIME", help="UTC by your own clock: 2026-12-31 23:59.")
-@click.option("--clock-second", metavar="TIME", help="UTC by the second maintainer's clock.")
 @click.option("--trusted-until", metavar="TIME", help="Ours alone until, UTC: 2026-12-31 23:59.")
 @click.option("--why", metavar="TEXT", help="One line for everybody to read.")
 @click.option("--endorse", metavar="N", help="How many releases the list that you read holds.")
 @click.option("--confirm", metavar="KEYID", help="The ID of the key that is revoked.")
-@click.option("--verdict", type=click.Choice(["accept", "disagree", "nobody"]))
-@click.option("--verdict-reason", metavar="TEXT", help="Why the witness disagrees.")
-@passphrase_option
+@ceremony_options
 @click.pass_obj
 def key_revoke(
     session: CommandSession,
@@ -159,14 +161,9 @@ def key_revoke(
     if script:
         session.run("key.revoke.script", {}, {})
         return
-    answers = {**passphrases.from_descriptors(descriptors), **_answers(given)}
+    answers = answers_of(given, descriptors)
     arguments = {"id": key_id or "", "reason": reason or "", "certificate": certificate or ""}
     session.run("key.revoke", arguments, answers)
-
-
-def _answers(given: Mapping[str, str | None]) -> dict[str, Answer]:
-    """Options as answers: an option is called as its question is."""
-    return {name.replace("_", "-"): text for name, text in given.items() if text is not None}
 
 
 @key.command("drill")

@@ -8,10 +8,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from pai_signer.domain.secret import Secret
-from pai_signer.errors import UsageError
+from pai_signer.errors import SignerError, UsageError
+from pai_signer.faces import wording
+from pai_signer.faces.cli.second_screen import SecondScreen, second_screen
+from pai_signer.ports import Passphrases
 
 MAX_PASSPHRASE_BYTES: Final = 1024
 NAMES: Final = ("minisign", "gpg", "new", "revoked", "custodian")
+NOT_OFFERED: Final = (
+    "No words are offered: this terminal could keep them. Roll dice for six or more words"
+)
 
 
 def from_descriptors(pairs: tuple[str, ...]) -> dict[str, Secret]:
@@ -37,27 +43,76 @@ def from_descriptors(pairs: tuple[str, ...]) -> dict[str, Secret]:
     return secrets
 
 
-def from_terminal(prompt: str, *, twice: bool) -> Secret | None:
+def from_terminal(prompt: str, *, twice: bool, new: Passphrases | None = None) -> Secret | None:
     """Ask on the controlling terminal without echo; None where there is none.
 
-    ``twice`` asks a second time and starts again until both are the same.
+    ``twice`` asks a second time and starts again until both are the same. Where ``new`` is
+    set, words are offered first, and a weak passphrase is refused with the reason.
     """
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        while True:
-            first = _ask(terminal, prompt)
-            if not twice:
-                return first
-            with _ask(terminal, "The same again") as second:
-                if first.same_as(second):
-                    return first
-            first.wipe()
-            os.write(terminal, b"They are not the same. Start again.\n")
+        if new is None:
+            return _typed(terminal, prompt, twice=twice)
+        with new.offer() as words:
+            return _typed(terminal, prompt, twice=twice, new=new, words=words)
     finally:
         os.close(terminal)
+
+
+def _typed(
+    terminal: int,
+    prompt: str,
+    *,
+    twice: bool,
+    new: Passphrases | None = None,
+    words: Secret | None = None,
+) -> Secret:
+    """Until what is typed is accepted, and twice the same; ``words`` are shown before each try."""
+    screen = second_screen() if words is not None else None
+    if words is not None and screen is None:
+        _say(terminal, f"{NOT_OFFERED}.")
+    while True:
+        if screen is not None and words is not None:
+            _show(terminal, screen, words)
+        first = _ask(terminal, prompt)
+        if new is not None and (why := _objection(new, first)):
+            first.wipe()
+            _say(terminal, why)
+            continue
+        if not twice:
+            return first
+        with _ask(terminal, "The same again") as second:
+            if first.same_as(second):
+                return first
+        first.wipe()
+        _say(terminal, "They are not the same. Start again.")
+
+
+def _objection(new: Passphrases, typed: Secret) -> str:
+    try:
+        new.check(typed)
+    except SignerError as error:
+        return error.summary
+    return ""
+
+
+def _say(terminal: int, text: str) -> None:
+    os.write(terminal, f"{text}\n".encode("ascii", "replace"))
+
+
+def _show(terminal: int, screen: SecondScreen, words: Secret) -> None:
+    """The words on the second screen until Enter; no ``str`` is ever made of them."""
+    sys.stdout.flush()
+    # Not echoed: somebody may begin to type the words here.
+    with _no_echo(terminal), screen.shown(terminal):
+        os.write(terminal, f"{wording.WRITE_THESE}\r\n\r\n    ".encode("ascii"))
+        os.write(terminal, words.reveal())
+        os.write(terminal, f"\r\n\r\n{wording.OR_YOUR_OWN}\r\n".encode("ascii"))
+        os.write(terminal, b"Enter hides them; then the passphrase is typed twice. ")
+        _read_line(terminal).wipe()
 
 
 def _ask(terminal: int, prompt: str) -> Secret:

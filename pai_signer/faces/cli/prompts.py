@@ -96,7 +96,9 @@ class Prompts:
     def ask(self, question: Question) -> Answer | Move | None:
         """Put the question by number; None where nobody is there."""
         if isinstance(question, SecretText):
-            return passphrases.from_terminal(question.prompt, twice=question.twice)
+            return passphrases.from_terminal(
+                question.prompt, twice=question.twice, new=question.new
+            )
         if not self._listening:
             return None
         options = _options(question)

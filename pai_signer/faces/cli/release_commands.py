@@ -7,7 +7,7 @@ import click
 from pai_signer.composition import sources, verifiers
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
-from pai_signer.faces.cli.key_commands import passphrase_option
+from pai_signer.faces.cli.ceremony_options import passphrase_option
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.workflows.engine import YES, Answer, Conversation, Session
 from pai_signer.workflows.import_questions import DIGEST

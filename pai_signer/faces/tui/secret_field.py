@@ -7,6 +7,7 @@ over once, as a ``Secret``.
 """
 
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from textual.content import Content
@@ -15,6 +16,9 @@ from textual.message import Message
 from textual.widget import Widget
 
 from pai_signer.domain.secret import Secret
+from pai_signer.errors import SignerError
+
+Check = Callable[[Secret], None]
 
 MAX_BYTES: Final = 1024
 _DOTS: Final = 8
@@ -33,15 +37,25 @@ class SecretField(Widget, can_focus=True):
             self.text = text
             super().__init__()
 
-    def __init__(self, *, twice: bool) -> None:
+    class Turned(Message):
+        """The second typing begins, or the first one again: see ``is_second_time``."""
+
+    def __init__(self, *, twice: bool, check: Check | None = None) -> None:
+        """``check`` raises for a secret that does not do, before it is typed again."""
         super().__init__()
         self._twice = twice
+        self._check = check
         # Never grown: growing would leave copies behind that nobody wipes.
         self._buffer = bytearray(MAX_BYTES)
         self._length = 0
         self._first: Secret | None = None
         self._complete: Secret | None = None
         self._cursor = 0
+
+    @property
+    def is_second_time(self) -> bool:
+        """Whether the same is to be typed once more."""
+        return self._first is not None
 
     def take(self) -> Secret:
         """Hand the secret over; the field keeps nothing."""
@@ -96,7 +110,7 @@ class SecretField(Widget, can_focus=True):
 
     def render(self) -> Content:
         """Dots that are the same for every secret; one jumps at random with each key."""
-        prompt = "again: " if self._first is not None else ""
+        prompt = "again: " if self.is_second_time else ""
         if not self._length:
             return Content.assemble(prompt, (" ", "reverse" if self.has_focus else ""))
         dots = ["●"] * _DOTS
@@ -109,10 +123,13 @@ class SecretField(Widget, can_focus=True):
             return
         typed = Secret(self._buffer[: self._length])
         self._clear()
-        if not self._twice:
+        if self._first is None and not self._is_accepted(typed):
+            typed.wipe()
+        elif not self._twice:
             self._deliver(typed)
         elif self._first is None:
             self._first = typed
+            self.post_message(self.Turned())
             self.post_message(self.Remark("Type the same passphrase once more."))
         else:
             first, self._first = self._first, None
@@ -122,9 +139,20 @@ class SecretField(Widget, can_focus=True):
                 self._deliver(typed)
             else:
                 typed.wipe()
+                self.post_message(self.Turned())
                 self.post_message(
                     self.Remark("The two were not the same. Type the passphrase again, twice.")
                 )
+
+    def _is_accepted(self, secret: Secret) -> bool:
+        if self._check is None:
+            return True
+        try:
+            self._check(secret)
+        except SignerError as error:
+            self.post_message(self.Remark(error.summary))
+            return False
+        return True
 
     def _deliver(self, secret: Secret) -> None:
         self._complete = secret

@@ -12,12 +12,14 @@ from textual.widget import Widget
 
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import UsageError
+from pai_signer.faces import wording
 from pai_signer.faces.rows import Layout
 from pai_signer.faces.tui.safe_render import content
 from pai_signer.faces.tui.secret_field import SecretField
 from pai_signer.faces.tui.widgets.menu import Menu, MenuLine
+from pai_signer.faces.tui.widgets.offered_words import OfferedWords
 from pai_signer.faces.tui.widgets.text_field import TextField
-from pai_signer.faces.wording import half_typed
+from pai_signer.ports import Passphrases
 from pai_signer.workflows.engine import (
     NO,
     YES,
@@ -73,6 +75,8 @@ class QuestionPane(Vertical):
         self._prefix = prefix
         self._lat15 = lat15
         self._answer: Answer | None = None
+        #: Hidden while it is typed from the paper.
+        self._offered: tuple[Widget, ...] = ()
         self._widgets = tuple(self._built())
 
     def compose(self) -> ComposeResult:
@@ -89,6 +93,8 @@ class QuestionPane(Vertical):
                 case Menu():
                     height = widget.get_content_height(Size(), Size(), width)
                     rows += _MARGIN_ROWS + min(height, _MAX_MENU_ROWS)
+                case OfferedWords():
+                    rows += _MARGIN_ROWS + 1
                 case _:
                     rows += _FIELD_ROWS
         return rows
@@ -105,10 +111,18 @@ class QuestionPane(Vertical):
                 yield Menu([line for _, line in _CONFIRM], lat15=self._lat15, selected=1)
             case TypedText():
                 yield TextField(lat15=self._lat15)
-            case SecretText(twice=twice):
-                yield SecretField(twice=twice)
+            case SecretText(twice=twice, new=new):
+                if new is not None:
+                    self._offered = tuple(self._offering(new))
+                yield from self._offered
+                yield SecretField(twice=twice, check=new.check if new is not None else None)
             case _:
                 pass
+
+    def _offering(self, new: Passphrases) -> Iterator[Widget]:
+        yield Prompt(wording.WRITE_THESE, lat15=self._lat15)
+        yield OfferedWords(new.offer)
+        yield Prompt(wording.OR_YOUR_OWN, lat15=self._lat15)
 
     def on_mount(self) -> None:
         """Let the widget have the keys."""
@@ -129,6 +143,8 @@ class QuestionPane(Vertical):
 
     def wipe(self) -> None:
         """Overwrite every secret that was typed and not yet taken."""
+        for words in self.query(OfferedWords):
+            words.wipe()
         for field in self.query(SecretField):
             field.wipe()
         if isinstance(self._answer, Secret):
@@ -150,7 +166,7 @@ class QuestionPane(Vertical):
     def on_menu_half_typed(self, event: Menu.HalfTyped) -> None:
         """What the menu waits for."""
         event.stop()
-        self.post_message(self.Remark(half_typed(event.number)))
+        self.post_message(self.Remark(wording.half_typed(event.number)))
 
     def on_text_field_submitted(self, event: TextField.Submitted) -> None:
         """A typed answer."""
@@ -161,6 +177,12 @@ class QuestionPane(Vertical):
         """A secret: straight from the field, through no message."""
         event.stop()
         self._offer(self.query_one(SecretField).take())
+
+    def on_secret_field_turned(self, event: SecretField.Turned) -> None:
+        """What was offered is hidden while it is typed from the paper."""
+        event.stop()
+        for widget in self._offered:
+            widget.display = not self.query_one(SecretField).is_second_time
 
     def on_secret_field_remark(self, event: SecretField.Remark) -> None:
         """What the field has to say."""
