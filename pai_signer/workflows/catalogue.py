@@ -49,6 +49,7 @@ class Group(Enum):
     HOME = ""
     KEYS = "Keys"
     CEREMONIES = "Ceremonies"
+    SCRIPTS = "Ceremonies on paper"
 
 
 @dataclass(frozen=True)
@@ -141,26 +142,28 @@ CATALOGUE: Final = (
         "Script of a key generation, to print",
         "key generate --script",
         lambda bench, a: generation_script(bench, _only(a)),
+        group=Group.SCRIPTS,
     ),
     Entry(
         "key.import.minisign",
         "Import a minisign key",
         "key import --minisign",
         lambda bench, a: import_key(bench, MINISIGN, a.get("file", "")),
-        group=Group.KEYS,
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.import.gpg",
         "Import an OpenPGP key",
         "key import --gpg",
         lambda bench, a: import_key(bench, GPG, a.get("file", "")),
-        group=Group.KEYS,
+        group=Group.CEREMONIES,
     ),
     Entry(
         "key.import.script",
         "Script of a key import, to print",
         "key import --script",
         lambda bench, a: import_script(bench, cast("SystemName", a.get("system", MINISIGN))),
+        group=Group.SCRIPTS,
     ),
     Entry(
         "key.extend",
@@ -181,7 +184,7 @@ CATALOGUE: Final = (
         "Script of a minisign rotation, to print",
         "key rotate minisign --script",
         lambda bench, a: rotation_script(MinisignRotation(bench), _reason(a)),
-        group=Group.CEREMONIES,
+        group=Group.SCRIPTS,
     ),
     Entry(
         "key.rotate.gpg",
@@ -195,7 +198,7 @@ CATALOGUE: Final = (
         "Script of an OpenPGP rotation, to print",
         "key rotate gpg --script",
         lambda bench, a: rotation_script(OpenPgpRotation(bench), _reason(a)),
-        group=Group.CEREMONIES,
+        group=Group.SCRIPTS,
     ),
     Entry(
         "key.revoke",
@@ -211,7 +214,7 @@ CATALOGUE: Final = (
         lambda bench, _: print_script(
             bench, revocation_plan(), revocation_steps(bench, revocation_plan())
         ),
-        group=Group.CEREMONIES,
+        group=Group.SCRIPTS,
     ),
     Entry(
         "key.drill",

@@ -44,7 +44,7 @@ def _key_lines(bench: Workbench) -> Iterator[Line]:
         key = registry.signing_key(algorithm)
         if key is None:
             yield Line(
-                "none yet: generate one (Ceremonies) or import one (Keys)",
+                "none yet: generate or import one (Ceremonies)",
                 label=label,
                 mark=Mark.WARN,
             )
