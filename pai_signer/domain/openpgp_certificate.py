@@ -10,6 +10,7 @@ Packets: RFC 4880, 4.2 and 4.3. Order in a certificate: 11.1. Armor: 6.1 and 6.2
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -111,16 +112,38 @@ def armored(data: bytes) -> str:
     return "\n".join([_HEADER, "", *lines, _checksum_line(data), _TAIL, ""])
 
 
+def _crc_24(byte: int) -> int:
+    """What one byte adds to the CRC-24 of RFC 4880, 6.1."""
+    crc = byte << 16
+    for _ in range(8):
+        crc = (crc << 1) ^ (0x1864CFB if crc & 0x800000 else 0)
+    return crc & 0xFFFFFF
+
+
+_CRC_24: Final = tuple(_crc_24(byte) for byte in range(256))
+
+
 def _checksum_line(data: bytes) -> str:
     """``=`` and the CRC-24 of RFC 4880, 6.1, in base64."""
     crc = 0xB704CE
     for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc <<= 1
-            if crc & 0x1000000:
-                crc ^= 0x1864CFB
+        crc = (crc << 8 & 0xFFFFFF) ^ _CRC_24[crc >> 16 ^ byte]
     return f"={base64.b64encode(crc.to_bytes(3, 'big')).decode('ascii')}"
+
+
+def primary_fingerprint(block: str) -> str:
+    """Fingerprint of a certificate's version 4 primary key, in upper hex (RFC 4880, 12.2)."""
+    packets = split_packets(dearmored(block))
+    if not packets or packets[0].tag != _PRIMARY or packets[0].body[:1] != b"\x04":
+        raise FormatError(
+            "KEY-2/version",
+            "The certificate does not begin with a primary key of version 4.",
+            "Use a key with a fingerprint of 40 hexadecimal digits.",
+        )
+    body = packets[0].body
+    framed = b"\x99" + len(body).to_bytes(2, "big") + body
+    # SHA-1, because the standard defines the fingerprint by it.
+    return hashlib.sha1(framed, usedforsecurity=False).hexdigest().upper()
 
 
 @dataclass

@@ -7,10 +7,14 @@ import pytest
 
 from pai_signer.composition import verifiers
 from pai_signer.domain.records import encode_record
+from pai_signer.domain.registry import KeyState, UnsignedRelease
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UsageError
 from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
+from tests.registries import minisign_key
 from tests.workflows.bench import events, run, secrets
+
+V010 = UnsignedRelease(version="v0.1.0", reason="published before there were keys")
 
 
 def publish(bench: Workbench, to: Path) -> list[str]:
@@ -54,7 +58,7 @@ def test_a_successor_takes_the_place_of_what_was_published(
     assert (tmp_path / "registry.json").read_bytes() == encode_record(empty.registry())
 
 
-@pytest.mark.parametrize("how", ["lost key", "newer", "other project"])
+@pytest.mark.parametrize("how", ["lost key", "newer", "other project", "fork"])
 def test_what_is_no_earlier_state_is_never_overwritten(
     keyed: Workbench, tmp_path: Path, how: str
 ) -> None:
@@ -62,13 +66,14 @@ def test_what_is_no_earlier_state_is_never_overwritten(
     other = {
         "lost key": msgspec.structs.replace(
             registry,
-            keys=tuple(
-                msgspec.structs.replace(key, id="E" * 40) if len(key.id) == 40 else key
-                for key in registry.keys
-            ),
+            serial=registry.serial - 1,
+            keys=(*registry.keys, minisign_key(7, KeyState.RETIRED)),
         ),
         "newer": msgspec.structs.replace(registry, serial=registry.serial + 1),
-        "other project": msgspec.structs.replace(registry, project="OTHER"),
+        "other project": msgspec.structs.replace(
+            registry, serial=registry.serial - 1, project="OTHER"
+        ),
+        "fork": msgspec.structs.replace(registry, unsigned_releases=(V010,)),
     }[how]
     path = tmp_path / "registry.json"
     path.write_bytes(encode_record(other))
