@@ -130,6 +130,14 @@ def rehearsal() -> Registry:
     return registry(minisign_key(1, KeyState.REHEARSAL), openpgp_key(1, KeyState.REHEARSAL))
 
 
+def test_no_key_is_added_under_a_clock_that_is_behind() -> None:
+    known = registry(openpgp_key(1))
+    with pytest.raises(PolicyRefused) as error:
+        with_key(known, minisign_key(2), BORN - timedelta(seconds=1))
+    assert error.value.code == "KEY-2/clock"
+    assert with_key(known, minisign_key(2), BORN).serial == known.serial + 1
+
+
 @pytest.mark.parametrize("new", [minisign_key(2), openpgp_key(2)])
 def test_rehearsal_and_real_keys_never_follow_each_other(new: RegisteredKey) -> None:
     practice = altered(new, state=KeyState.REHEARSAL)
