@@ -15,7 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pai_signer.domain.openpgp_armor import MAX_CERTIFICATE_BYTES, check_armored_certificate
+from pai_signer.domain.openpgp_armor import (
+    MAX_CERTIFICATE_BYTES,
+    check_armored_certificate,
+    checksum_line,
+)
 from pai_signer.errors import FormatError
 
 #: A key that lives thirty years and is extended each year has a few hundred.
@@ -95,40 +99,14 @@ def _parse_header(head: bytes) -> tuple[int, int, int]:
 
 def dearmored(block: str) -> bytes:
     """The packets of one armored public key block, whose checksum must be right."""
-    check_armored_certificate(block)
-    lines = block.removesuffix("\n").split("\n")
-    body = lines[lines.index("") + 1 : -1]
-    checksum = body.pop() if body and body[-1].startswith("=") else None
-    data = base64.b64decode("".join(body), validate=True)
-    if checksum is not None and checksum != _checksum_line(data):
-        raise _malformed("its checksum is wrong")
-    return data
+    return check_armored_certificate(block)
 
 
 def armored(data: bytes) -> str:
     """``data`` as an armored public key block, in the form in which gpg writes it."""
     text = base64.b64encode(data).decode("ascii")
     lines = [text[i : i + _LINE_LENGTH] for i in range(0, len(text), _LINE_LENGTH)]
-    return "\n".join([_HEADER, "", *lines, _checksum_line(data), _TAIL, ""])
-
-
-def _crc_24(byte: int) -> int:
-    """What one byte adds to the CRC-24 of RFC 4880, 6.1."""
-    crc = byte << 16
-    for _ in range(8):
-        crc = (crc << 1) ^ (0x1864CFB if crc & 0x800000 else 0)
-    return crc & 0xFFFFFF
-
-
-_CRC_24: Final = tuple(_crc_24(byte) for byte in range(256))
-
-
-def _checksum_line(data: bytes) -> str:
-    """``=`` and the CRC-24 of RFC 4880, 6.1, in base64."""
-    crc = 0xB704CE
-    for byte in data:
-        crc = (crc << 8 & 0xFFFFFF) ^ _CRC_24[crc >> 16 ^ byte]
-    return f"={base64.b64encode(crc.to_bytes(3, 'big')).decode('ascii')}"
+    return "\n".join([_HEADER, "", *lines, checksum_line(data), _TAIL, ""])
 
 
 def primary_fingerprint(block: str) -> str:
