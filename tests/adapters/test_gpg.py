@@ -580,6 +580,17 @@ def test_import_that_fails_in_the_vault_removes_the_key_again(
     assert private_keys(tmp_path / "empty") == []
 
 
+def test_proof_refuses_a_key_that_any_passphrase_opens(tmp_path: Path, empty: GpgKeys) -> None:
+    """Put into the vault's home by gpg itself."""
+    open_key = scratch_key(unprotected=True)
+    with vault_home(tmp_path / "empty") as home:
+        home.run(["--import"], stdin=open_key.secret_export)
+    assert isinstance(
+        refused("KEY-1/unprotected", empty.prove, open_key.fingerprint, weak_passphrase()),
+        PolicyRefused,
+    )
+
+
 def test_import_refuses_an_unprotected_key(tmp_path: Path, empty: GpgKeys) -> None:
     open_key = scratch_key(unprotected=True)
     assert isinstance(
