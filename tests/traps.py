@@ -256,7 +256,7 @@ GPG: Final = (
             f"{_GPG}::test_key_that_expires_by_the_given_clock_has_expired",
         ),
         (
-            Guard("domain/openpgp_status.py", 'if verdict.keyword == "REVKEYSIG":', "if False:"),
+            Guard("domain/openpgp_status.py", 'if verdict.keyword == "REVKEYSIG" or', "if"),
             Guard("domain/openpgp_status.py", "if signed_by.created_at > now:", "if False:"),
             Guard("domain/openpgp_status.py", 'if verdict.keyword == "EXPKEYSIG" or', "if"),
             Guard(
@@ -328,19 +328,21 @@ GPG: Final = (
             "test_a_clock_that_falls_back_in_between_is_noticed_at_the_point_of_no_return",
             "workflows/test_rotate_minisign_hardships.py::"
             "test_a_clock_years_ahead_is_refused_where_nobody_compared_it",
+            "cli/test_key_clock.py::test_a_rotation_that_is_overdue_refuses_until_it_is_done",
             "domain/test_registry_rules.py::test_no_key_is_touched_under_a_clock_that_is_behind",
             "domain/test_registry_rules.py::test_no_key_is_added_under_a_clock_that_is_behind",
         ),
         (
             Guard("adapters/gpg_life.py", "if last > self._clock.now():", "if False:"),
-            Guard("workflows/clock_check.py", "    if now < earliest:", "    if False:"),
-            Guard("workflows/clock_check.py", "if not compared and known and", "if False and"),
+            Guard("workflows/key_dates.py", "    if now < earliest:", "    if False:"),
+            Guard("workflows/key_dates.py", "if answer != YES and known and", "if False and"),
             Guard(
                 "workflows/ceremony_steps.py",
-                "        check_clock(self._bench, compared=any(",
-                "        bool(any(",
+                "        check_clock(self._bench, YES if was_clock_compared(following) else "
+                "CLOCK_NOT_COMPARED)\n",
+                "",
             ),
-            Guard("workflows/rotate_minisign.py", "        self._check_ground(state)\n", ""),
+            Guard("workflows/rotation.py", "        self._check_ground(state)\n", ""),
             Guard("domain/registry.py", "    if now < registry.changed_at:", "    if False:"),
         ),
     ),
@@ -568,6 +570,7 @@ SECRETS: Final = (
             "test_every_passphrase_is_wiped_whether_it_was_right_or_not",
             "workflows/test_rotate_minisign_hardships.py::"
             "test_a_wrong_passphrase_of_the_openpgp_key_is_wiped_too",
+            "workflows/test_engine.py::test_a_secret_is_wiped_when_its_step_fails",
         ),
         (
             Guard(
@@ -576,9 +579,9 @@ SECRETS: Final = (
                 "                    pass",
             ),
             Guard(
-                "workflows/rotate_minisign.py",
-                '        with cast("Secret", answer) as passphrase:\n            key = self',
-                '        if passphrase := cast("Secret", answer):\n            key = self',
+                "workflows/rotation_system.py",
+                "            with passphrase:\n",
+                "            if passphrase:\n",
             ),
         ),
     ),

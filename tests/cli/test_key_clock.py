@@ -159,8 +159,7 @@ def test_an_expired_key_signs_nothing_until_it_is_extended(
     later = on(imported, EXPIRED)
     before = contents(imported.vault)
     assert "POL-6" in sign(later, "POL-6", "POL-8", code=EXIT_REFUSED).text
-    watch = f"{datetime.now(UTC) + timedelta(days=EXPIRED):%Y-%m-%d %H:%M}"
-    assert "has expired" in rotate(later, "--clock-second", watch, code=EXIT_REFUSED).text
+    assert "expired on" in rotate(later, code=EXIT_REFUSED).text
     assert contents(imported.vault) == before
     extend(later, 800)
     sign(later)
