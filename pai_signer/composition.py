@@ -107,7 +107,9 @@ def open_workbench(
             sources=FolderSources(),
             destinations=MediumDestinations(),
             publisher=FolderPublisher(),
-            minisign=MinisignKeyDirectory(vault.path / "keys" / "minisign", limits=limits),
+            minisign=MinisignKeyDirectory(
+                vault.path / "keys" / "minisign", limits=limits, rehearsal=vault.info.rehearsal
+            ),
             openpgp=GpgKeys(vault.path / "keys" / "gnupg", time),
             openpgp_life=GpgLife(vault.path / "keys" / "gnupg", time),
             passphrases=passphrases or WordListPassphrases(),

@@ -29,12 +29,14 @@ from pai_signer.domain.minisig import (
     parse_public_key,
     parse_secret_key_header,
 )
+from pai_signer.domain.registry import REHEARSAL_MARK
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import BadSignature, CannotTell, FormatError, PolicyRefused, UntrustedKey
 
 #: What the program and the system want beside scrypt's own memory.
 _MEMORY_MARGIN_BYTES: Final = 64 << 20
+_REHEARSAL_COMMENT: Final = f"{REHEARSAL_MARK} minisign encrypted secret key"
 _KEY_ID: Final = re.compile(r"[0-9A-F]{1,16}", re.ASCII)
 
 
@@ -54,7 +56,9 @@ class MinisignKeyDirectory:
     """The ``MinisignKeys`` port over a directory of key files.
 
     ``limits`` are written to new keys and are the least that an imported key
-    may have; anything but ``STOCK_LIMITS`` is for tests only.
+    may have; anything but ``STOCK_LIMITS`` is for tests only. Keys of a ``rehearsal``
+    say so in their file's first line, and no other vault takes them: nothing else could
+    tell a minisign key of the one kind from the other (KEY-2).
     """
 
     def __init__(
@@ -63,9 +67,11 @@ class MinisignKeyDirectory:
         *,
         limits: ScryptLimits = STOCK_LIMITS,
         memory_available: Callable[[], int] = memory_available_bytes,
+        rehearsal: bool = False,
     ) -> None:
         self._directory = directory
         self._limits = limits
+        self._rehearsal = rehearsal
         self._memory_available = memory_available
 
     def generate(self, passphrase: Secret) -> str:
@@ -83,6 +89,8 @@ class MinisignKeyDirectory:
                 opslimit=self._limits.ops,
                 memlimit=self._limits.memory_bytes,
             )
+            if self._rehearsal:
+                secret_key.untrusted_comment = _REHEARSAL_COMMENT
             key_file = bytes(secret_key) + b"\n"
         if parse_secret_key_header(key_file) != SecretKeyHeader(True, self._limits):
             raise CannotTell(
@@ -201,6 +209,13 @@ class MinisignKeyDirectory:
 
     def _decrypt(self, key_file: bytes, passphrase: Secret) -> minisign.SecretKey:
         header = parse_secret_key_header(key_file)
+        if _says_rehearsal(key_file) and not self._rehearsal:
+            raise PolicyRefused(
+                "KEY-2/rehearsal",
+                "The minisign key file is of a rehearsal: its passphrase and its copies were "
+                "never guarded.",
+                "Take the key file of the real key, or generate one.",
+            )
         if not header.is_encrypted:
             raise _unprotected()
         self._check_limits(header.limits)
@@ -342,6 +357,10 @@ def _public_line(secret_key: minisign.SecretKey) -> str:
             "The key file is damaged; use another copy.",
         )
     return embedded.line
+
+
+def _says_rehearsal(key_file: bytes) -> bool:
+    return REHEARSAL_MARK.encode() in key_file.split(b"\n", 1)[0]
 
 
 def _unprotected() -> PolicyRefused:

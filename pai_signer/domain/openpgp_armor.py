@@ -34,13 +34,13 @@ def parse_armored_signature(data: bytes) -> bytes:
     return packet
 
 
-def check_armored_certificate(text: str) -> None:
-    """One armored public key block: no secret key, nothing around it."""
+def check_armored_certificate(text: str) -> bytes:
+    """One armored public key block: no secret key, nothing around it; returns its packets."""
     try:
         data = text.encode("ascii")
     except UnicodeEncodeError as error:
         raise _malformed("it is not ASCII text") from error
-    _dearmored(data, _PUBLIC_KEY, MAX_CERTIFICATE_BYTES)
+    return _dearmored(data, _PUBLIC_KEY, MAX_CERTIFICATE_BYTES)
 
 
 def _dearmored(data: bytes, kind: str, limit_bytes: int) -> bytes:
@@ -60,12 +60,40 @@ def _dearmored(data: bytes, kind: str, limit_bytes: int) -> bytes:
     if not all(re.fullmatch(r"[A-Za-z]+: [ -~]*", header) for header in body[:blank]):
         raise _malformed("its armor headers are damaged")
     base64_lines = body[blank + 1 :]
+    checksum = None
     if base64_lines and base64_lines[-1].startswith("="):
-        base64_lines.pop()  # the CRC-24, which protects against nothing that matters here
+        checksum = base64_lines.pop()
+    text = "".join(base64_lines)
     try:
-        return base64.b64decode("".join(base64_lines), validate=True)
+        packets = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _malformed("its base64 is damaged") from error
+    # b64decode ignores the unused bits of the last character: one value, one spelling.
+    if base64.b64encode(packets).decode("ascii") != text:
+        raise _malformed("its base64 is not canonical")
+    # It may be missing, and protects against no attacker; but a wrong one is a changed file.
+    if checksum not in (None, checksum_line(packets)):
+        raise _malformed("its checksum is wrong")
+    return packets
+
+
+def _crc_24(byte: int) -> int:
+    """What one byte adds to the CRC-24 of RFC 4880, 6.1."""
+    crc = byte << 16
+    for _ in range(8):
+        crc = (crc << 1) ^ (0x1864CFB if crc & 0x800000 else 0)
+    return crc & 0xFFFFFF
+
+
+_CRC_24: Final = tuple(_crc_24(byte) for byte in range(256))
+
+
+def checksum_line(data: bytes) -> str:
+    """``=`` and the CRC-24 of RFC 4880, 6.1, in base64."""
+    crc = 0xB704CE
+    for byte in data:
+        crc = (crc << 8 & 0xFFFFFF) ^ _CRC_24[crc >> 16 ^ byte]
+    return f"={base64.b64encode(crc.to_bytes(3, 'big')).decode('ascii')}"
 
 
 def _first_packet(data: bytes) -> tuple[int, int]:

@@ -10,11 +10,16 @@ Packets: RFC 4880, 4.2 and 4.3. Order in a certificate: 11.1. Armor: 6.1 and 6.2
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pai_signer.domain.openpgp_armor import MAX_CERTIFICATE_BYTES, check_armored_certificate
+from pai_signer.domain.openpgp_armor import (
+    MAX_CERTIFICATE_BYTES,
+    check_armored_certificate,
+    checksum_line,
+)
 from pai_signer.errors import FormatError
 
 #: A key that lives thirty years and is extended each year has a few hundred.
@@ -94,33 +99,29 @@ def _parse_header(head: bytes) -> tuple[int, int, int]:
 
 def dearmored(block: str) -> bytes:
     """The packets of one armored public key block, whose checksum must be right."""
-    check_armored_certificate(block)
-    lines = block.removesuffix("\n").split("\n")
-    body = lines[lines.index("") + 1 : -1]
-    checksum = body.pop() if body and body[-1].startswith("=") else None
-    data = base64.b64decode("".join(body), validate=True)
-    if checksum is not None and checksum != _checksum_line(data):
-        raise _malformed("its checksum is wrong")
-    return data
+    return check_armored_certificate(block)
 
 
 def armored(data: bytes) -> str:
     """``data`` as an armored public key block, in the form in which gpg writes it."""
     text = base64.b64encode(data).decode("ascii")
     lines = [text[i : i + _LINE_LENGTH] for i in range(0, len(text), _LINE_LENGTH)]
-    return "\n".join([_HEADER, "", *lines, _checksum_line(data), _TAIL, ""])
+    return "\n".join([_HEADER, "", *lines, checksum_line(data), _TAIL, ""])
 
 
-def _checksum_line(data: bytes) -> str:
-    """``=`` and the CRC-24 of RFC 4880, 6.1, in base64."""
-    crc = 0xB704CE
-    for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc <<= 1
-            if crc & 0x1000000:
-                crc ^= 0x1864CFB
-    return f"={base64.b64encode(crc.to_bytes(3, 'big')).decode('ascii')}"
+def primary_fingerprint(block: str) -> str:
+    """Fingerprint of a certificate's version 4 primary key, in upper hex (RFC 4880, 12.2)."""
+    packets = split_packets(dearmored(block))
+    if not packets or packets[0].tag != _PRIMARY or packets[0].body[:1] != b"\x04":
+        raise FormatError(
+            "KEY-2/version",
+            "The certificate does not begin with a primary key of version 4.",
+            "Use a key with a fingerprint of 40 hexadecimal digits.",
+        )
+    body = packets[0].body
+    framed = b"\x99" + len(body).to_bytes(2, "big") + body
+    # SHA-1, because the standard defines the fingerprint by it.
+    return hashlib.sha1(framed, usedforsecurity=False).hexdigest().upper()
 
 
 @dataclass

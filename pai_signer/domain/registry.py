@@ -7,14 +7,15 @@ its two detached signatures, and one file for each key in its stock format.
 
 import enum
 import re
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
 
 from pai_signer.domain.artifact import Record
 from pai_signer.domain.minisig import parse_public_key
+from pai_signer.domain.openpgp_certificate import primary_fingerprint
 from pai_signer.domain.records import decode_record
 from pai_signer.domain.text import is_safe, safe_text
 from pai_signer.errors import FormatError, PolicyRefused, UntrustedKey
@@ -27,8 +28,13 @@ OPENPGP_SUFFIX: Final = ".asc"
 
 _MINISIGN_ID: Final = re.compile(r"[0-9A-F]{1,16}", re.ASCII)
 _OPENPGP_ID: Final = re.compile(r"[0-9A-F]{40}", re.ASCII)
+_KEY_FILE: Final = re.compile(r"minisign(-.*)?\.pub|gpg-.*\.asc", re.IGNORECASE | re.DOTALL)
 _RELEASE: Final = re.compile(r"[0-9A-Za-z._+-]{1,80}", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+#: The times that an OpenPGP key can state: 32 bits of seconds (RFC 4880, 3.5).
+FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME: Final = datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
 
 #: User IDs of rehearsal keys begin with it, so that the key itself says what it is.
 REHEARSAL_MARK: Final = "REHEARSAL"
@@ -137,8 +143,19 @@ class Registry(Record, frozen=True, kw_only=True):
         )
 
 
+def check_time(registry: Registry, now: datetime) -> None:
+    """No change of the registry is dated before its last one (POL-8)."""
+    if now < registry.changed_at:
+        raise PolicyRefused(
+            "KEY-2/clock",
+            f"The clock says {now:%Y-%m-%d %H:%M} UTC, before the registry's last change.",
+            "Set the clock right first: no key is touched under a wrong clock.",
+        )
+
+
 def with_key(registry: Registry, key: RegisteredKey, now: datetime) -> Registry:
     """Return the registry with ``key`` added; refuses a second signing key of its kind."""
+    check_time(registry, now)
     existing = registry.signing_key(key.algorithm)
     if existing is not None:
         raise PolicyRefused(
@@ -162,8 +179,10 @@ def parse_registry(data: bytes) -> Registry:
 
 def check_registry(registry: Registry) -> None:
     """Check the rules between keys: unique IDs, one signing key of a kind, whole links."""
-    if registry.changed_at.tzinfo is None:
-        raise _bad("its date has no time zone")
+    for why in _time_faults(registry):
+        raise _bad(why)
+    if registry.serial < 0 or not registry.project or not is_safe(registry.project):
+        raise _bad("its project or its serial is none")
     ids = [key.id for key in registry.keys]
     if len(set(ids)) != len(ids):
         raise _bad("a key stands in it twice")
@@ -178,23 +197,49 @@ def check_registry(registry: Registry) -> None:
         pattern = _MINISIGN_ID if key.algorithm is Algorithm.MINISIGN else _OPENPGP_ID
         if not pattern.fullmatch(key.id):
             raise _bad(f"{safe_text(key.id, limit=80)!r} is no key ID")
-        if key.algorithm is Algorithm.MINISIGN and parse_public_key(key.public_key).shown_id != (
-            key.id
-        ):
-            raise _bad(f"{key.id} is not the ID in its public key")
-        times = (key.created_at, key.expires_at or key.created_at)
-        if any(time.tzinfo is None for time in times):
-            raise _bad(f"a date of {key.id} has no time zone")
+        if _id_of(key) != key.id:
+            raise _bad(f"{key.id} is not the ID of its public key")
         for why in _story_faults(key):
             raise _bad(f"{key.id} {why}")
     _check_succession(registry)
     _check_unsigned_releases(registry)
 
 
+def _id_of(key: RegisteredKey) -> str:
+    """What ``id`` has to be; ``FormatError`` if ``public_key`` is no key of its system."""
+    if key.algorithm is Algorithm.MINISIGN:
+        return parse_public_key(key.public_key).shown_id
+    return primary_fingerprint(key.public_key)
+
+
+def _time_faults(registry: Registry) -> Iterator[str]:
+    """What contradicts the order of a key's life: born, changed, written down; then it expires.
+
+    Expiry lies ahead; nothing else in a registry may be later than its last change.
+    """
+    times = [("the registry", "changed_at", registry.changed_at)]
+    for key in registry.keys:
+        for field in ("created_at", "expires_at", "state_since", "do_not_trust_after"):
+            time = getattr(key, field)
+            if time is not None:
+                times.append((key.id, field, time))
+    for owner, field, time in times:
+        if time.utcoffset() != timedelta() or not FIRST_TIME <= time <= LAST_TIME:
+            yield f"{field} of {safe_text(owner, limit=80)} is no time in UTC that a key can have"
+            return  # what has no zone cannot be compared
+    for key in registry.keys:
+        since, trusted = key.state_since, key.do_not_trust_after
+        if key.created_at > registry.changed_at:
+            yield f"{safe_text(key.id, limit=80)} was made after the registry's last change"
+        if key.expires_at is not None and key.expires_at <= key.created_at:
+            yield f"{safe_text(key.id, limit=80)} expired before it was made"
+        if any(t and not key.created_at <= t <= registry.changed_at for t in (since, trusted)):
+            yield f"{safe_text(key.id, limit=80)} has a date outside of its life"
+
+
 def _story_faults(key: RegisteredKey) -> list[str]:
     """What in a key's own fields contradicts its state."""
     is_rehearsal = key.state is KeyState.REHEARSAL
-    times = (key.state_since, key.do_not_trust_after)
     releases = (key.first_release, key.last_release)
     rules = {
         "plays a state that it cannot play": key.rehearsed_state is None
@@ -204,7 +249,6 @@ def _story_faults(key: RegisteredKey) -> list[str]:
         "has a successor and is still active": key.superseded_by is None or not key.can_sign,
         "is not compromised and has a last day of trust": key.do_not_trust_after is None
         or key.life is KeyState.COMPROMISED,
-        "has a date with no time zone": all(t is None or t.tzinfo is not None for t in times),
         "has only one end of its releases": (None in releases) == (releases == (None, None)),
         "names a release that is none": all(r is None or _RELEASE.fullmatch(r) for r in releases),
         "has a text with unprintable characters": is_safe(key.reason) and is_safe(key.user_id),
@@ -253,6 +297,28 @@ def published_files(registry_files: dict[str, bytes]) -> dict[str, bytes]:
     """The files of the published folder, from ``registry.json`` and its signatures."""
     registry = parse_registry(registry_files[REGISTRY_NAME])
     return {**registry_files, **dict(_key_files(registry))}
+
+
+def is_key_file(name: str) -> bool:
+    """Whether a file of a published folder holds one key in its stock format."""
+    return _KEY_FILE.fullmatch(name) is not None
+
+
+def check_key_files(registry: Registry, files: Mapping[str, bytes]) -> None:
+    """Every key file at hand is byte for byte the one that ``registry`` describes (KEY-2).
+
+    Stock tools read these files, and they carry no signature of their own. ``UntrustedKey``
+    for one that differs, and for a key that is not registered; one may be missing.
+    """
+    known = dict(_key_files(registry))
+    for name, data in files.items():
+        if is_key_file(name) and known.get(name) != data:
+            raise UntrustedKey(
+                "KEY-2/key-file",
+                f"{safe_text(name, limit=200)} is not a key file that the signed registry "
+                "describes.",
+                "Do not use it. Get the whole keys folder again.",
+            )
 
 
 def _key_files(registry: Registry) -> Iterator[tuple[str, bytes]]:

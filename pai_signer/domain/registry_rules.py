@@ -5,7 +5,6 @@ ever leaves it, a state only moves forward (active, retired, compromised), and w
 trust never changes: a minisign key is what it is, an OpenPGP certificate only grows.
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pai_signer.domain.minisig import parse_public_key
-from pai_signer.domain.openpgp_certificate import dearmored, merge_certificates, split_packets
+from pai_signer.domain.openpgp_certificate import merge_certificates, primary_fingerprint
 from pai_signer.domain.registry import (
     Algorithm,
     KeyState,
@@ -21,6 +20,7 @@ from pai_signer.domain.registry import (
     Registry,
     UnsignedRelease,
     check_registry,
+    check_time,
 )
 from pai_signer.domain.text import is_safe, safe_text
 from pai_signer.errors import FormatError, PolicyRefused, UsageError
@@ -197,17 +197,7 @@ def check_grows(key: RegisteredKey, certificate: str) -> None:
 
 def certificate_fingerprint(certificate: str) -> str:
     """Fingerprint of a version 4 primary key, in upper hex (RFC 4880, 12.2)."""
-    whole = merge_certificates([certificate])  # refuses what is not one well-formed key
-    body = split_packets(dearmored(whole))[0].body
-    if body[:1] != b"\x04":
-        raise FormatError(
-            "KEY-2/version",
-            "The certificate's primary key is not of version 4.",
-            "Use a key with a fingerprint of 40 hexadecimal digits.",
-        )
-    framed = b"\x99" + len(body).to_bytes(2, "big") + body
-    # SHA-1, because the standard defines the fingerprint by it.
-    return hashlib.sha1(framed, usedforsecurity=False).hexdigest().upper()
+    return primary_fingerprint(merge_certificates([certificate]))  # one well-formed key
 
 
 # --- what may follow what -----------------------------------------------------------------
@@ -335,12 +325,7 @@ def _changed(
     keys: tuple[RegisteredKey, ...] | None = None,
     unsigned_releases: tuple[UnsignedRelease, ...] | None = None,
 ) -> Registry:
-    if now < registry.changed_at:
-        raise PolicyRefused(
-            "KEY-2/clock",
-            f"The clock says {now:%Y-%m-%d %H:%M} UTC, before the registry's last change.",
-            "Set the clock right first: no key is touched under a wrong clock.",
-        )
+    check_time(registry, now)
     changed = msgspec.structs.replace(
         registry,
         serial=registry.serial + 1,

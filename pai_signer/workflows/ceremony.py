@@ -40,6 +40,8 @@ from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, St
 from pai_signer.workflows.workbench import Workbench
 
 ENDED: Final = "ceremony.ended"
+#: How the IDs of the steps begin in which people compare the machine's clock with theirs.
+CLOCK_STEPS: Final = "clock-"
 TRANSCRIPT_TEXT: Final = "transcript.txt"
 
 #: What each role is there for, as the printed script says it.
@@ -79,6 +81,11 @@ class CeremonyState(Record, frozen=True, kw_only=True):
     def name_of(self, role: Role) -> str:
         """Who has this role; empty if nobody does."""
         return next((p.name for p in self.participants if p.role is role), "")
+
+    @property
+    def clock_looked_at(self) -> datetime | None:
+        """When the machine's clock was last compared, or asked to be."""
+        return max((s.at for s in self.taken if s.id.startswith(CLOCK_STEPS)), default=None)
 
 
 C = TypeVar("C", bound=CeremonyState)

@@ -10,7 +10,6 @@ from typing import ClassVar, Final, Generic
 
 import msgspec
 
-from pai_signer import BUILD_DATE
 from pai_signer.domain.ceremony import (
     WITNESS_STATEMENT,
     How,
@@ -30,7 +29,14 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.text import safe_text
 from pai_signer.domain.words import to_words
 from pai_signer.errors import PolicyRefused, UsageError
-from pai_signer.workflows.ceremony import C, CeremonyState, Plan, close_ceremony, journal_head
+from pai_signer.workflows.ceremony import (
+    CLOCK_STEPS,
+    C,
+    CeremonyState,
+    Plan,
+    close_ceremony,
+    journal_head,
+)
 from pai_signer.workflows.engine import (
     YES,
     Actor,
@@ -44,6 +50,8 @@ from pai_signer.workflows.engine import (
     Step,
     TypedText,
 )
+from pai_signer.workflows.key_dates import NOT_COMPARED as CLOCK_NOT_COMPARED
+from pai_signer.workflows.key_dates import check_clock, latest_known
 from pai_signer.workflows.workbench import Workbench
 
 #: scrypt's own gibibyte, and what program and system want beside it.
@@ -249,10 +257,10 @@ def _unmet_refusal(unmet: Sequence[Precondition]) -> PolicyRefused:
 
 def probed(bench: Workbench) -> tuple[Precondition, ...]:
     """What the machine says of itself; what could not be read is not met."""
-    facts, now, last = bench.host.facts(), bench.clock.now(), bench.last_entry_at()
+    facts, now = bench.host.facts(), bench.clock.now()
     problems = air_gap_problems(facts)
     memory, space = facts.memory_available_bytes, facts.vault_free_bytes
-    earliest = max(BUILD_DATE, last or BUILD_DATE)
+    earliest, _ = latest_known(bench)
     told = f"{now:{_TIME_FORMAT}} UTC"
     found = {
         "air gap": (not problems, "; ".join(problems) or "no interface up, no route, no radio"),
@@ -336,18 +344,23 @@ def was_clock_compared(state: CeremonyState) -> bool:
 
 
 class _FirstClock(_Watch[C]):
-    id = "clock-first"
+    id = f"{CLOCK_STEPS}first"
     title = "Compare the clock"
     in_script = ("Type date and time by a clock of your own, in UTC.",)
     _role = Role.MAINTAINER
 
 
 class _SecondClock(_Watch[C]):
-    id = "clock-second"
+    id = f"{CLOCK_STEPS}second"
     title = "Compare the clock"
     actor = Actor.SECOND_MAINTAINER
     in_script = ("Type date and time by another clock, in UTC.",)
     _role = Role.SECOND_MAINTAINER
+
+    def act(self, state: C, answer: Answer, progress: Progress) -> C:
+        following = super().act(state, answer, progress)
+        check_clock(self._bench, YES if was_clock_compared(following) else CLOCK_NOT_COMPARED)
+        return following
 
 
 class CompareKey(CeremonyStep[C]):

@@ -315,7 +315,12 @@ class Conversation(Generic[S]):
         with self.explaining(step):
             question = step.question(self._state)
             check_answer(question, answer)
-            following = step.act(self._state, answer, progress)
+            try:
+                following = step.act(self._state, answer, progress)
+            except BaseException:
+                if isinstance(answer, Secret):  # a step that failed keeps nothing of it (SEC-2)
+                    answer.wipe()
+                raise
             if self.workflow.recorder is not None:
                 following = self.workflow.recorder.taken(following, step, question, answer)
         self._history = () if step.commit_point else (*self._history, self._state)

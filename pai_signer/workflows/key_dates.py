@@ -67,27 +67,46 @@ def check_day(bench: Workbench, key: RegisteredKey, until: date) -> None:
         )
 
 
-def check_clock(bench: Workbench, answer: str) -> None:
+def latest_known(bench: Workbench, last_step: datetime | None = None) -> tuple[datetime, str]:
+    """The latest moment that has surely passed, and what says so.
+
+    ``last_step`` is when the ceremony in hand was last seen to go on.
+    """
+    bounds = [(BUILD_DATE, "this program's own date")]
+    bounds.append((bench.registry().changed_at, "the registry's last change"))
+    last = bench.last_entry_at()
+    if last is not None:
+        bounds.append((last, "the last journal entry"))
+    if last_step is not None:
+        bounds.append((last_step, "the last step of this ceremony"))
+    return max(bounds, key=lambda bound: bound[0])
+
+
+def check_clock(
+    bench: Workbench,
+    answer: str,
+    *,
+    last_step: datetime | None = None,
+    looked_at: datetime | None = None,
+) -> None:
     """POL-8 before a key is touched: a self-signature under a wrong clock stays for ever.
 
     ``answer`` is what somebody said of the clock, as against a watch: ``YES``, ``NO`` or
-    ``NOT_COMPARED``. A clock that nobody compared may not be far ahead of what is known.
+    ``NOT_COMPARED``. A clock that nobody compared may not be far ahead of what is known: the
+    last journal entry, or the moment at which people looked at the clock (``looked_at``).
     """
-    now, last = bench.clock.now(), bench.last_entry_at()
-    bounds = [(BUILD_DATE, "this program's own date")]
-    bounds.append((bench.registry().changed_at, "the registry's last change"))
-    if last is not None:
-        bounds.append((last, "the last journal entry"))
-    for earliest, what in bounds:
-        if now < earliest:
-            raise _wrong_clock(f"The clock says {now:%Y-%m-%d %H:%M} UTC, before {what}.")
+    now = bench.clock.now()
+    earliest, what = latest_known(bench, last_step)
+    if now < earliest:
+        raise _wrong_clock(f"The clock says {now:%Y-%m-%d %H:%M} UTC, before {what}.")
     if answer == NO:
         raise _wrong_clock("The clock is not right.")
+    known = [moment for moment in (bench.last_entry_at(), looked_at) if moment is not None]
     longest = timedelta(days=bench.profile.clock.longest_jump_days)
-    if answer != YES and last is not None and now - last > longest:
+    if answer != YES and known and now - max(known) > longest:
         raise _wrong_clock(
             f"The clock says {now:%Y-%m-%d}, long after the last journal entry of "
-            f"{last:%Y-%m-%d}, and nobody compared it with a watch."
+            f"{max(known):%Y-%m-%d}, and nobody compared it with a watch."
         )
 
 

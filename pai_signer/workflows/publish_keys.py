@@ -13,7 +13,8 @@ from pai_signer.domain.registry import (
     parse_registry,
     published_files,
 )
-from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.domain.registry_rules import check_successor
+from pai_signer.errors import UsageError
 from pai_signer.workflows.compromise_papers import vault_papers
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
@@ -99,14 +100,7 @@ class _Publish(Step[PublishState]):
             if REGISTRY_NAME not in names:
                 return
             published = parse_registry(folder.read_small(REGISTRY_NAME, MAX_REGISTRY_BYTES))
-        lost = {key.id for key in published.keys} - {key.id for key in registry.keys}
-        if lost or published.serial > registry.serial or published.project != registry.project:
-            raise PolicyRefused(
-                "KEY-2/not-a-successor",
-                "The registry that is published there is not an earlier state of this one"
-                + (f": {', '.join(sorted(lost))} would be lost." if lost else "."),
-                "Give the right folder, or find out which vault is the current one.",
-            )
+        check_successor(published, registry)
 
 
 def _outcome(state: PublishState) -> Outcome:

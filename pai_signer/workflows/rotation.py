@@ -52,6 +52,7 @@ from pai_signer.workflows.sign_registry import HELD_UNDER, sign_and_store
 from pai_signer.workflows.transition_statement import signed_transition
 
 ROTATED: Final = "key.rotated"
+DISCARDED: Final = "key.rotation-discarded"
 
 RELEASE_NOTE: Final = "release-note.md"
 SECURITY_PAGE: Final = "security-page.md"
@@ -381,6 +382,7 @@ class _Rotate(_RotateStep):
 
     def _sign(self, state: RotateState) -> None:
         bench, system, new = self._bench, self._system, state.made
+        self._check_ground(state)
         now = bench.clock.now()
         following = system.following(bench.registry(), new, reason=REASONS[state.reason], now=now)
         statement = transition_of(following, new.id, now.date())
@@ -405,6 +407,23 @@ class _Rotate(_RotateStep):
         }
         sign_and_store(bench, following, ROTATED, facts, held_under=system.held_after)
 
+    def _check_ground(self, state: RotateState) -> None:
+        """Clock and registry once more: days and other ceremonies may lie in between."""
+        check_clock(
+            self._bench,
+            NOT_COMPARED,
+            last_step=state.taken[-1].at,
+            looked_at=state.clock_looked_at,
+        )
+        active = self._bench.registry().signing_key(self._system.algorithm)
+        if active is None or active.id != state.old:
+            raise PolicyRefused(
+                "KEY-3/overtaken",
+                f"The key {state.old} is not the one that signs any more: another ceremony "
+                "took place in between.",
+                "Discard this ceremony: then the new key that it made is removed.",
+            )
+
 
 def _texts(registry: Registry, statement: Transition) -> dict[str, str]:
     """What is ready to paste, by file name."""
@@ -424,9 +443,13 @@ def _discard(system: RotatedSystem, state: RotateState) -> None:
         return  # nothing can have been made yet
     if _is_registered(system.bench.registry(), state):
         return  # the registry decides: there is no way back
-    for key_id in _strays_of(system, state):
+    made = _strays_of(system, state)
+    for key_id in made:
         system.discard(key_id)
     system.bench.ceremonies.delete(state.ceremony)
+    if made:  # a crash may have come between the entry of the rotation and the registry
+        facts = {"algorithm": system.algorithm.value, "old": state.old, "removed": list(made)}
+        system.bench.journal.append(DISCARDED, {**facts, "ceremony": state.ceremony})
 
 
 def _outcome(system: RotatedSystem, state: RotateState) -> Outcome:

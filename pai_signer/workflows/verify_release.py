@@ -17,6 +17,8 @@ from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
     OPENPGP_SUFFIX,
     REGISTRY_NAME,
+    check_key_files,
+    is_key_file,
 )
 from pai_signer.ports import Source, SourceListing, Sources
 from pai_signer.workflows.compromise_papers import is_paper, verify_papers
@@ -66,6 +68,7 @@ def verify_release(
     with sources.open(request.keys) as folder:
         keys = _small_files(folder, _is_of_registry, MAX_REGISTRY_BYTES)
     registry = verify_registry(keys, verifiers, accept_rehearsal=request.accept_rehearsal)
+    check_key_files(registry, keys)
     endorsements = verify_papers(
         keys, registry, verifiers, accept_rehearsal=request.accept_rehearsal
     )
@@ -183,8 +186,9 @@ def _small_files(
 
 
 def _is_of_registry(name: str) -> bool:
-    """The registry, its signatures, and the papers of compromised keys beside it (KEY-5)."""
-    return name.startswith(f"{REGISTRY_NAME.removesuffix('json')}") or is_paper(name)
+    """The registry, its signatures, its keys, and the papers of compromised keys (KEY-5)."""
+    beside = is_key_file(name) or is_paper(name)
+    return name.startswith(f"{REGISTRY_NAME.removesuffix('json')}") or beside
 
 
 def _is_small(name: str, manifest_name: str) -> bool:

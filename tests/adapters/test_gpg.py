@@ -21,6 +21,7 @@ from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_verify import MAX_DATA_BYTES, GpgVerifier
 from pai_signer.domain.openpgp import parse_key_listing
 from pai_signer.domain.openpgp_armor import parse_armored_signature
+from pai_signer.domain.openpgp_certificate import dearmored
 from pai_signer.domain.openpgp_status import KeyExpired
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import (
@@ -148,6 +149,14 @@ def test_two_keys_may_have_the_same_user_id(keys: GpgKeys, home: Path) -> None:
     assert sorted(fingerprints(home)) == sorted(
         [weak_openpgp_key().info.fingerprint, second.fingerprint]
     )
+
+
+def test_a_name_in_other_letters_is_kept(tmp_path: Path, empty: GpgKeys) -> None:
+    name = "Zoë Żółkiewska <zoe@test.invalid>"
+    made = empty.generate(name, WEAK_VALID_UNTIL, weak_passphrase())
+    assert made.user_id == name
+    # What goes into the certificate is UTF-8, whatever the terminal speaks.
+    assert name.encode() in dearmored(made.certificate)
 
 
 @pytest.mark.parametrize(
@@ -596,6 +605,17 @@ def test_import_that_fails_in_the_vault_removes_the_key_again(
     refused("TEST/x", lambda: empty.import_key(export, weak_passphrase()))
     assert fingerprints(tmp_path / "empty") == []
     assert private_keys(tmp_path / "empty") == []
+
+
+def test_proof_refuses_a_key_that_any_passphrase_opens(tmp_path: Path, empty: GpgKeys) -> None:
+    """Put into the vault's home by gpg itself."""
+    open_key = scratch_key(unprotected=True)
+    with vault_home(tmp_path / "empty") as home:
+        home.run(["--import"], stdin=open_key.secret_export)
+    assert isinstance(
+        refused("KEY-1/unprotected", empty.prove, open_key.fingerprint, weak_passphrase()),
+        PolicyRefused,
+    )
 
 
 def test_import_refuses_an_unprotected_key(tmp_path: Path, empty: GpgKeys) -> None:

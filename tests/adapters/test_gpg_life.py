@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.process import Finished
-from pai_signer.domain.openpgp import ListedCertificate, parse_key_listing
+from pai_signer.domain.openpgp import ListedCertificate, ListedKey, parse_key_listing
 from pai_signer.domain.openpgp_certificate import (
     armored,
     dearmored,
@@ -308,6 +309,21 @@ def test_failure_between_primary_and_subkey_changes_nothing_and_the_next_call_co
     assert state(home) == before
     life.extend(key.fingerprint, UNTIL, weak_passphrase())
     assert expiry_dates(home, key.fingerprint) == [UNTIL, UNTIL]
+
+
+def test_a_date_that_gpg_left_out_is_noticed(living: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gpg ends with 0 where it skips a subkey: the date is asserted for each key."""
+    life, before = GpgLife(living, RealClock()), state(living)
+    real = gpg_life._set_expiry
+
+    def primary_alone(copy: GpgHome, primary: ListedKey, changed: ListedKey, *rest: Any) -> None:
+        if changed.is_primary:
+            real(copy, primary, changed, *rest)
+
+    monkeypatch.setattr(gpg_life, "_set_expiry", primary_alone)
+    fingerprint = weak_openpgp_key().info.fingerprint
+    refused("KEY-4/expiry", life.extend, fingerprint, LATER, weak_passphrase())
+    assert state(living) == before
 
 
 def test_extension_to_the_date_it_has_changes_nothing_but_wants_the_passphrase(

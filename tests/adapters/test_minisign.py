@@ -180,6 +180,20 @@ def test_default_limits_are_stock_minisigns_sensitive_ones(tmp_path: Path) -> No
     assert MinisignKeyDirectory(tmp_path)._limits == STOCK_LIMITS
 
 
+def test_limits_that_the_library_did_not_write_are_noticed(
+    tmp_path: Path, keys: MinisignKeyDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that took its own limits would weaken the key without a word."""
+    encrypt = minisign.SecretKey.encrypt
+
+    def weakly(key: minisign.SecretKey, password: str, **_: object) -> None:
+        encrypt(key, password, opslimit=WEAK_SCRYPT_LIMITS.ops // 2, memlimit=1 << 20)
+
+    monkeypatch.setattr(minisign.SecretKey, "encrypt", weakly)
+    refused("KEY-1/limits-not-written", lambda: keys.generate(weak_passphrase()))
+    assert stored(tmp_path) == []
+
+
 @pytest.mark.parametrize("act", ["generate", "import_key", "unlock"])
 def test_empty_passphrase_is_refused_before_any_work(
     act: str, tmp_path: Path, keys: MinisignKeyDirectory, monkeypatch: pytest.MonkeyPatch
@@ -385,6 +399,14 @@ def test_import_refuses_halves_that_do_not_belong_together(
         forged = bytes(secret_key)
     refused("KEY-1/key-halves", keys.import_key, forged, weak_passphrase())
     assert stored(tmp_path) == []
+
+
+def test_a_key_that_is_still_encrypted_has_no_public_half() -> None:
+    """py-minisign would read one out of the encrypted bytes."""
+    locked = minisign.SecretKey.from_bytes(weak_minisign_key().key_file)
+    garbage = locked.get_public_key().to_base64().decode()
+    assert garbage != weak_minisign_key().public_key
+    refused("KEY-1/key-halves", UnlockedKey, locked, garbage)
 
 
 def test_too_little_memory_is_told_before_it_is_taken(tmp_path: Path) -> None:

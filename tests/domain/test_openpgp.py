@@ -16,6 +16,7 @@ from pai_signer.domain.openpgp import (
 from pai_signer.domain.openpgp_armor import (
     MAX_SIGNATURE_BYTES,
     check_armored_certificate,
+    checksum_line,
     parse_armored_signature,
 )
 from pai_signer.domain.openpgp_status import (
@@ -317,9 +318,12 @@ def test_listing_that_is_not_as_documented_is_refused(text: str) -> None:
 PACKET = bytes([0x88, 4]) + b"body"
 
 
+CHECKSUM = checksum_line(PACKET).encode()
+
+
 def armored(packets: bytes, *, kind: str = "PGP SIGNATURE", headers: str = "") -> bytes:
-    body = base64.b64encode(packets).decode()
-    return f"-----BEGIN {kind}-----\n{headers}\n{body}\n=AAAA\n-----END {kind}-----\n".encode()
+    body = f"{base64.b64encode(packets).decode()}\n{checksum_line(packets)}"
+    return f"-----BEGIN {kind}-----\n{headers}\n{body}\n-----END {kind}-----\n".encode()
 
 
 @pytest.mark.parametrize(
@@ -362,13 +366,29 @@ def test_armor_headers_are_allowed() -> None:
         armored(PACKET).replace(b"\n", b"\r\n"),
         armored(PACKET, headers="\x1b[2J\n"),
         armored(PACKET).replace(b"\n\n", b"\n"),
-        armored(PACKET).replace(b"=AAAA", b"\xff"),
+        armored(PACKET).replace(CHECKSUM, b"\xff"),
+        armored(PACKET).replace(CHECKSUM, b"=AAAA"),
     ],
 )
 def test_anything_but_one_armored_detached_signature_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError) as caught:
         parse_armored_signature(data)
     assert caught.value.code == "SIG-3/format"
+
+
+def test_a_second_spelling_of_the_same_bytes_is_refused() -> None:
+    """The last character of base64 has bits that mean nothing: no byte of ours may change."""
+    packet = bytes([0x88, 5]) + b"body!"
+    whole = armored(packet)
+    assert parse_armored_signature(whole) == packet
+    with pytest.raises(FormatError, match="canonical"):
+        parse_armored_signature(whole.replace(b"IQ==", b"IR=="))
+
+
+def test_the_checksum_may_be_missing_and_is_never_wrong() -> None:
+    assert parse_armored_signature(armored(PACKET).replace(CHECKSUM + b"\n", b"")) == PACKET
+    with pytest.raises(FormatError, match="checksum"):
+        parse_armored_signature(armored(PACKET).replace(CHECKSUM, b"=AAAA"))
 
 
 def test_oversized_signature_is_refused() -> None:

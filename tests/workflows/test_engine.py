@@ -380,6 +380,21 @@ def test_a_secret_that_was_lent_for_a_use_that_failed_is_asked_again() -> None:
     assert held.is_empty
 
 
+def test_a_secret_is_wiped_when_its_step_fails(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the step did with it: a wrong passphrase is of no further use (SEC-2)."""
+    conversation = play.begin()
+    conversation.answer("mia", Progress())
+
+    def fail(*_: object) -> None:
+        raise UsageError("TEST/wrong", "It is wrong.", "Type it again.")
+
+    monkeypatch.setattr(AskSecret, "act", fail)
+    typed = secret()
+    with pytest.raises(UsageError, match="wrong"):
+        conversation.answer(typed, Progress())
+    assert typed.is_empty
+
+
 def test_a_session_shows_no_secret() -> None:
     session = Session()
     session.hold("key", secret())

@@ -146,6 +146,26 @@ def test_everything_signed_before_verifies_after_two_extensions(
         check_grows(known, certificate)
 
 
+def test_what_the_vaults_gpg_forgot_stays_in_the_published_certificate(
+    signed: Workbench, tmp_path: Path
+) -> None:
+    """A home that was restored, or cleaned by gpg, knows the newest self-signature alone."""
+    first = published(tmp_path / "first")
+    extend(signed, day(signed, 500))
+    fingerprint, before = openpgp(signed).id, openpgp(signed)
+    with vault_home(tmp_path / "vault" / "keys" / "gnupg") as home:
+        least = ["--armor", "--export-options", "export-minimal", "--export", fingerprint]
+        newest = home.run(least).stdout
+        (home.path / "pubring.kbx").unlink()
+        home.run(["--import"], stdin=newest)
+    with pytest.raises(PolicyRefused):
+        check_grows(before, newest.decode())  # it did forget
+    extend(signed, day(signed, 700))
+    certificate = openpgp(signed).public_key
+    check_grows(before, certificate)
+    assert judged(certificate, first, tmp_path / "judged") == {"gpgv": 0, "sqv": 0}
+
+
 def test_an_extension_is_journalled_with_its_command(keyed: Workbench) -> None:
     before, until = openpgp(keyed), day(keyed, 500)
     extend(keyed, until)

@@ -6,11 +6,16 @@ import msgspec
 import pytest
 
 from pai_signer.composition import verifiers
+from pai_signer.domain.openpgp_armor import parse_armored_signature
 from pai_signer.domain.records import encode_record
+from pai_signer.domain.registry import KeyState, UnsignedRelease
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UsageError
 from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
+from tests.registries import minisign_key
 from tests.workflows.bench import events, run, secrets
+
+V010 = UnsignedRelease(version="v0.1.0", reason="published before there were keys")
 
 
 def publish(bench: Workbench, to: Path) -> list[str]:
@@ -54,7 +59,7 @@ def test_a_successor_takes_the_place_of_what_was_published(
     assert (tmp_path / "registry.json").read_bytes() == encode_record(empty.registry())
 
 
-@pytest.mark.parametrize("how", ["lost key", "newer", "other project"])
+@pytest.mark.parametrize("how", ["lost key", "newer", "other project", "fork"])
 def test_what_is_no_earlier_state_is_never_overwritten(
     keyed: Workbench, tmp_path: Path, how: str
 ) -> None:
@@ -62,13 +67,14 @@ def test_what_is_no_earlier_state_is_never_overwritten(
     other = {
         "lost key": msgspec.structs.replace(
             registry,
-            keys=tuple(
-                msgspec.structs.replace(key, id="E" * 40) if len(key.id) == 40 else key
-                for key in registry.keys
-            ),
+            serial=registry.serial - 1,
+            keys=(*registry.keys, minisign_key(7, KeyState.RETIRED)),
         ),
         "newer": msgspec.structs.replace(registry, serial=registry.serial + 1),
-        "other project": msgspec.structs.replace(registry, project="OTHER"),
+        "other project": msgspec.structs.replace(
+            registry, serial=registry.serial - 1, project="OTHER"
+        ),
+        "fork": msgspec.structs.replace(registry, unsigned_releases=(V010,)),
     }[how]
     path = tmp_path / "registry.json"
     path.write_bytes(encode_record(other))
@@ -95,3 +101,21 @@ def test_a_registry_that_was_changed_in_the_vault_is_not_published(
 def test_a_folder_that_is_not_there_cannot_be_told(keyed: Workbench, tmp_path: Path) -> None:
     with pytest.raises(MediumError):
         publish(keyed, tmp_path / "nowhere")
+
+
+def test_any_changed_byte_of_the_openpgp_signature_is_refused(keyed: Workbench) -> None:
+    """All but two octets: gpg looks at the hash itself, not at its copy (RFC 4880, 5.2.3)."""
+    files, name = keyed.registry_store.load(), "registry.json.asc"
+    whole = files[name]
+    packet = parse_armored_signature(whole)
+    octet = 6 + int.from_bytes(packet[6:8], "big") + 2
+    octet += 2 + int.from_bytes(packet[octet : octet + 2], "big")
+    start = whole.index(b"\n\n") + 2
+    sampled = set(range(0, len(whole), 7)) | set(range(len(whole) - 40, len(whole)))
+    for at in sorted(sampled):
+        changed = whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :]
+        characters = len(whole[start:at].replace(b"\n", b""))
+        if at >= start and octet - 3 < characters * 3 // 4 <= octet + 2:
+            continue
+        with pytest.raises(SignerError):
+            verify_registry({**files, name: changed}, keyed.verifiers)

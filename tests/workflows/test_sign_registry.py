@@ -92,10 +92,16 @@ def test_what_could_not_follow_the_stored_state_is_never_signed(keyed: Workbench
 
 
 def test_a_state_with_an_older_date_is_never_signed(keyed: Workbench) -> None:
+    older = keyed.clock.now()
+    ahead = msgspec.structs.replace(changed(keyed), changed_at=older + timedelta(hours=1))
     hold(keyed)
-    older = keyed.registry().changed_at - timedelta(days=1)
+    sign_and_store(keyed, ahead, EVENT, {})
+    hold(keyed)
+    serial = ahead.serial + 1
     refused(
-        keyed, msgspec.structs.replace(changed(keyed), changed_at=older), "KEY-2/not-a-successor"
+        keyed,
+        msgspec.structs.replace(ahead, serial=serial, changed_at=older),
+        "KEY-2/not-a-successor",
     )
 
 

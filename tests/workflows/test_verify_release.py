@@ -247,7 +247,12 @@ def write_registry(keys: Path, former: tuple[RegisteredKey, ...], start: Registr
     """A registry folder in which the successors are active, and have signed it."""
     keys.mkdir()
     new = successors()
-    registry = msgspec.structs.replace(start, serial=2, keys=(*former, new.minisign, new.openpgp))
+    registry = msgspec.structs.replace(
+        start,
+        serial=2,
+        changed_at=RealClock().now(),
+        keys=(*former, new.minisign, new.openpgp),
+    )
     data = encode_record(registry)
     (keys / "registry.json").write_bytes(data)
     directory = weak_minisign_keys(keys.with_name("successor-minisign"))
