@@ -110,6 +110,13 @@ class Comparison(Record, frozen=True, kw_only=True):
     typed_by: str
 
 
+class Result(Record, frozen=True, kw_only=True):
+    """What came of a ceremony, such as a new key: its public facts, one text each."""
+
+    what: str
+    text: str
+
+
 class Verdict(Record, frozen=True, kw_only=True):
     """What the witness says at the end, under which statement. A witness may disagree.
 
@@ -140,6 +147,7 @@ class Transcript(Record, frozen=True, kw_only=True):
     steps: tuple[TakenStep, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     exceptions: tuple[NotedException, ...] = ()
+    results: tuple[Result, ...] = ()
     verdict: Verdict | None = None
     ended_at: datetime | None = None
     journal_at_end: JournalHead | None = None

@@ -121,6 +121,8 @@ def render_transcript(t: Transcript) -> str:
     ]
     for number, step in enumerate(t.steps, 1):
         lines += _taken_step(number, step)
+    lines += ["", "RESULT", *(_none(t.results))]
+    lines += [line for result in t.results for line in _wrapped_row(result.what, result.text)]
     lines += ["", "COMPARED ALOUD", *(_none(t.comparisons))]
     for comparison in t.comparisons:
         lines += _comparison(comparison)
@@ -168,7 +170,8 @@ def _taken_step(number: int, step: TakenStep) -> list[str]:
     head = f"  {number:>2}. {_moment(step.at)}  {step.actor.value}: "
     rows += _wrapped(step.title, indent="      ", first=head)
     if step.answer:
-        text = f"{step.question}: {step.answer}"
+        colon = "" if step.question.endswith("?") else ":"
+        text = f"{step.question}{colon} {step.answer}"
         rows += _wrapped(text, indent="        ", first="      ")
     return rows
 

@@ -14,6 +14,8 @@ from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
 from pai_signer.faces.journal_text import journal_line
 from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
+from pai_signer.workflows.birth_revocations import kept_revocations
+from pai_signer.workflows.ceremony_records import ceremonies_page, held_ceremonies
 from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.key_dates import has_expired
@@ -87,8 +89,9 @@ class WorkstationDesk:
         return tuple(group.value for group in catalogue.Group if group is not catalogue.Group.HOME)
 
     def group_pages(self, group: str) -> tuple[Page, ...]:
-        """The registry above all that is done with keys."""
-        del group
+        """The registry above all that is done with keys; with it what ceremonies were held."""
+        if group == catalogue.Group.CEREMONIES.value and held_ceremonies(self._bench):
+            return (*keys_pages(self._bench), ceremonies_page(self._bench))
         return keys_pages(self._bench)
 
     @staticmethod
@@ -132,6 +135,11 @@ class WorkstationDesk:
             "key.import.minisign": "there is a minisign key already" if minisign else "",
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else "",
             "key.publish": no_key,
+            "key.revocations": ""
+            if any(True for _ in kept_revocations(self._bench))
+            else "no certificates were made yet",
+            "ceremony.show": "" if held_ceremonies(self._bench) else "none was held yet",
+            "ceremony.export": "" if held_ceremonies(self._bench) else "none was held yet",
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
             "key.rotate.minisign": no_minisign or expired,

@@ -37,6 +37,7 @@ from pai_signer.workflows.key_dates import NOT_COMPARED, check_clock, proposed_d
 from pai_signer.workflows.new_keys import (
     registered_minisign,
     registered_openpgp,
+    results_of,
     signing_user_id,
 )
 from pai_signer.workflows.new_passphrase import IN_SCRIPT, OLD_IN_SCRIPT, new_passphrase
@@ -346,7 +347,8 @@ class Register(AddKeysStep):
         for key in state.added:
             progress.say(Line(shown_id(key), label=key.algorithm.value))
         progress.say(Line("the registry is signed", mark=Mark.OK))
-        return msgspec.structs.replace(state, registered=True)
+        results = tuple(result for key in state.added for result in results_of(key))
+        return msgspec.structs.replace(state, registered=True, results=results)
 
     def _carry_out(self, state: AddKeysState) -> None:
         bench = self._bench

@@ -19,10 +19,16 @@ from pai_signer.workflows.add_keys import (
     import_script,
 )
 from pai_signer.workflows.ceremony import print_script
+from pai_signer.workflows.ceremony_records import (
+    export_ceremonies,
+    list_ceremonies,
+    show_ceremony,
+)
 from pai_signer.workflows.drill import prepare_drill
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.export_release import export_release
+from pai_signer.workflows.export_revocations import export_revocations
 from pai_signer.workflows.extend_gpg import extend_gpg
 from pai_signer.workflows.import_questions import DIGEST
 from pai_signer.workflows.import_release import import_release
@@ -221,6 +227,34 @@ CATALOGUE: Final = (
         "Prepare for a compromise",
         "key drill",
         lambda bench, a: prepare_drill(bench, a.get("directory", "")),
+        group=Group.CEREMONIES,
+    ),
+    Entry(
+        "key.revocations",
+        "Carry out the revocation certificates",
+        "key revocations",
+        lambda bench, a: export_revocations(bench, a.get("directory", "")),
+        group=Group.KEYS,
+    ),
+    Entry(
+        "ceremony.list",
+        "The ceremonies that were held",
+        "ceremony list",
+        lambda bench, _: list_ceremonies(bench),
+        group=Group.CEREMONIES,
+    ),
+    Entry(
+        "ceremony.show",
+        "Transcript of a ceremony",
+        "ceremony show",
+        lambda bench, a: show_ceremony(bench, a.get("ceremony", "")),
+        group=Group.CEREMONIES,
+    ),
+    Entry(
+        "ceremony.export",
+        "Carry out the transcripts",
+        "ceremony export",
+        lambda bench, a: export_ceremonies(bench, a.get("directory", "")),
         group=Group.CEREMONIES,
     ),
     Entry(

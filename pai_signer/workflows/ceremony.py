@@ -22,6 +22,7 @@ from pai_signer.domain.ceremony import (
     NotedException,
     Participant,
     Precondition,
+    Result,
     Role,
     TakenStep,
     Transcript,
@@ -72,6 +73,7 @@ class CeremonyState(Record, frozen=True, kw_only=True):
     taken: tuple[TakenStep, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     exceptions: tuple[NotedException, ...] = ()
+    results: tuple[Result, ...] = ()
     #: Shared steps that are done, by their ID.
     behind: tuple[str, ...] = ()
     witness_said: str = ""
@@ -183,6 +185,7 @@ def close_ceremony(bench: Workbench, plan: Plan, state: CeremonyState) -> str:
         steps=state.taken,
         comparisons=state.comparisons,
         exceptions=state.exceptions,
+        results=state.results,
         verdict=verdict,
         ended_at=now,
         journal_at_end=journal_head(bench),
@@ -202,6 +205,7 @@ def close_ceremony(bench: Workbench, plan: Plan, state: CeremonyState) -> str:
             "witness": "none" if verdict is None else "accepts" if verdict.accepts else "disagrees",
             "exceptions": len(state.exceptions),
             "transcript_sha256": digest,
+            "text_sha256": hashlib.sha256(text).hexdigest(),
             "command": plan.command,
         },
     )

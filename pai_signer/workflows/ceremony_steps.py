@@ -302,8 +302,8 @@ class _Watch(CeremonyStep[C]):
         who = state.name_of(self._role) or f"the {self._role.value}"
         return TypedText(
             self.id,
-            f"{who}: date and time by your own clock, in UTC, as 2026-12-31 23:59 "
-            "(empty: not compared)",
+            f"{who}: date and time by your own clock, in UTC "
+            "(YYYY-MM-DD HH:MM; empty: not compared)",
             default="",
             may_be_empty=True,
         )

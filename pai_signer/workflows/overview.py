@@ -9,7 +9,9 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.reminders import Reminder, Urgency, reminders
+from pai_signer.workflows.birth_revocations import kept_revocations
 from pai_signer.workflows.engine import Unfinished, unfinished_work
+from pai_signer.workflows.export_revocations import were_exported
 from pai_signer.workflows.workbench import Workbench
 
 #: Without these nothing can be signed; the others only make media more comfortable.
@@ -58,6 +60,11 @@ def _key_lines(bench: Workbench) -> Iterator[Line]:
         yield Line(f"{state}, {what}", label=label, mark=_MARKS[reminder.urgency])
         if reminder.urgency is not Urgency.LATER:
             yield Line(reminder.text, label="due")
+    signing = registry.signing_key(Algorithm.OPENPGP)
+    for fingerprint, _ in kept_revocations(bench):
+        if signing and signing.id == fingerprint and not were_exported(bench, fingerprint):
+            text = "made, not carried out yet (Keys)"
+            yield Line(text, label="revocations", mark=Mark.WARN)
     yield Line("not yet set up", label="custody", mark=Mark.WARN)
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Final, cast
 
 import msgspec
 
+from pai_signer.domain.ceremony import Result
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
@@ -40,6 +41,7 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.key_dates import NOT_COMPARED, check_clock, has_expired
+from pai_signer.workflows.new_keys import results_of
 from pai_signer.workflows.new_passphrase import IN_SCRIPT, new_passphrase
 from pai_signer.workflows.rotation_system import (
     NEW,
@@ -372,7 +374,8 @@ class _Rotate(_RotateStep):
         if not self._is_over(state):
             self._carry_out(state)
         progress.say(Line("the registry is signed; the new key is in use", mark=Mark.OK))
-        return msgspec.structs.replace(state, rotated=True)
+        results = (*results_of(state.made), Result(what="retired", text=state.old))
+        return msgspec.structs.replace(state, rotated=True, results=results)
 
     def _carry_out(self, state: RotateState) -> None:
         try:

@@ -36,9 +36,10 @@ class ShowState(Record, frozen=True, kw_only=True):
     chosen: str = ""
 
 
-def _showing(
-    name: str, title: str, look: Callable[[str], Outcome], *choosing: "_Choose", chosen: str = ""
+def showing(
+    name: str, title: str, look: Callable[[str], Outcome], *choosing: "Choose", chosen: str = ""
 ) -> Workflow[ShowState]:
+    """A workflow that only looks at what was ``chosen``, or will be."""
     return Workflow(
         name=name,
         key=chosen,
@@ -49,7 +50,7 @@ def _showing(
     )
 
 
-class _Choose(Step[ShowState]):
+class Choose(Step[ShowState]):
     """Pick one, where none was named."""
 
     id = "choose"
@@ -75,7 +76,7 @@ class _Choose(Step[ShowState]):
 
 def show_keys(bench: Workbench) -> Workflow[ShowState]:
     """Every key of the registry; nothing can be changed here."""
-    return _showing("show-keys", "Keys", lambda _chosen: _keys(bench))
+    return showing("show-keys", "Keys", lambda _chosen: _keys(bench))
 
 
 def _keys(bench: Workbench) -> Outcome:
@@ -104,8 +105,8 @@ def show_key(bench: Workbench, key_id: str = "") -> Workflow[ShowState]:
         for key in bench.registry().keys:
             yield Option(key.id, f"{key.algorithm.value} {key.id} {key.state.value}")
 
-    choose = _Choose("Which key?", options)
-    return _showing("show-key", "Key", lambda chosen: _key(bench, chosen), choose, chosen=key_id)
+    choose = Choose("Which key?", options)
+    return showing("show-key", "Key", lambda chosen: _key(bench, chosen), choose, chosen=key_id)
 
 
 def _key(bench: Workbench, key_id: str) -> Outcome:
@@ -142,7 +143,7 @@ def _key_facts(key: RegisteredKey) -> dict[str, str | None]:
 
 def list_releases(bench: Workbench) -> Workflow[ShowState]:
     """Every version that was imported or signed."""
-    return _showing("list-releases", "Releases", lambda _chosen: _releases(bench))
+    return showing("list-releases", "Releases", lambda _chosen: _releases(bench))
 
 
 def _releases(bench: Workbench) -> Outcome:
@@ -177,9 +178,9 @@ def show_release(bench: Workbench, version: str = "") -> Workflow[ShowState]:
         for release in reversed(bench.history().releases):
             yield Option(release.version, f"{release.version}, signed {release.first_signed_at}")
 
-    choose = _Choose("Whose receipts?", options)
+    choose = Choose("Whose receipts?", options)
     name = bench.release_name(version) if version else ""
-    return _showing(
+    return showing(
         "show-release", "Receipts", lambda chosen: _release(bench, chosen), choose, chosen=name
     )
 

@@ -30,11 +30,13 @@ def test_the_readme_walks_through_a_whole_release(tmp_path: Path) -> None:
     stick, download = tmp_path / "stick", tmp_path / "Downloads"
     (tmp_path / "keys" / "public").mkdir(parents=True)
     stick.mkdir()
+    (tmp_path / "apart").mkdir()
     fill_downloads(stick)
     phrases = {"minisign": b"one two three four five six", "gpg": b"six five four three two one"}
     program = Program(tmp_path / "vault", command=STOCK, phrases=phrases)
     places = {
         "/media/stick": str(stick),
+        "/media/apart": str(tmp_path / "apart"),
         "~/Downloads": str(download),
         "keys/public": str(tmp_path / "keys" / "public"),
     }

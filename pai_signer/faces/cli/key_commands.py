@@ -174,6 +174,14 @@ def key_drill(session: CommandSession, directory: str | None) -> None:
     session.run("key.drill", {"directory": directory or ""}, {})
 
 
+@key.command("revocations")
+@click.argument("directory", required=False, metavar="DEST")
+@click.pass_obj
+def key_revocations(session: CommandSession, directory: str | None) -> None:
+    """Write the revocation certificates made with the keys to a medium apart from backups."""
+    session.run("key.revocations", {"directory": directory or ""}, {})
+
+
 @key.command("publish")
 @click.argument("directory", required=False, metavar="DIR")
 @click.pass_obj

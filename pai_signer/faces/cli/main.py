@@ -18,6 +18,10 @@ from pai_signer.faces.cli.lazy import Later, LazyGroup
 _HERE: Final = "pai_signer.faces.cli"
 
 COMMANDS: Final = {
+    "ceremony": Later(
+        f"{_HERE}.ceremony_commands:ceremony",
+        "The ceremonies that were held, and their transcripts.",
+    ),
     "check": Later(
         f"{_HERE}.host_commands:check",
         "Host checks: air gap, clock, swap, entropy, memory, tools.",
