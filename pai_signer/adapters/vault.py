@@ -29,9 +29,8 @@ from pai_signer.errors import CannotTell, PolicyRefused, UsageError
 
 PROFILE_NAME: Final = "profile.toml"
 LOCK_NAME: Final = "vault.lock"
-#: Folders that gpg and git keep, with temporary names of their own.
+#: The folder that git keeps: what stands in it is git's, whatever its name.
 _MIRROR: Final = "repo.git"
-_FOREIGN: Final = {"gnupg", _MIRROR}
 #: What an interrupted ``create`` may have left.
 _UNFINISHED: Final = {PROFILE_NAME, JOURNAL_NAME, HEAD_NAME, LOCK_NAME}
 
@@ -142,7 +141,7 @@ class Vault:
     def _sweep(self) -> None:
         with durable.explained("clear the vault's temporary files", requirement="SEC-2"):
             for folder, inner, _ in os.walk(self.path):
-                inner[:] = [name for name in inner if name not in _FOREIGN]
+                inner[:] = [name for name in inner if name != _MIRROR]
                 with durable.held_directory(Path(folder)) as held:
                     durable.sweep(held)
             # A git that died holding a lock would refuse that tag for ever; no ref's name can

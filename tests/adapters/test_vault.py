@@ -228,9 +228,12 @@ def test_what_a_killed_process_left_under_temporary_names_is_gone_at_the_next_st
     (vault.path / left).write_bytes(b"half")
     (inner / left).mkdir()
     (inner / left / "SHA256SUMS").write_bytes(b"half")
-    foreign = vault.path / "keys" / "gnupg" / left
-    foreign.parent.mkdir(parents=True)
-    foreign.write_bytes(b"gpg's own")
+    secret = vault.path / "keys" / "gnupg" / "private-keys-v1.d" / left
+    secret.parent.mkdir(parents=True)
+    secret.write_bytes(b"half of a secret key")
+    foreign = vault.path / "repo.git" / left
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_bytes(b"git's own")
     with vault.lock():
         assert list(vault.path.rglob(left)) == [foreign]
         assert FileReleases(vault.path).staged("v1.0.0") == {"SHA256SUMS": b"signed"}

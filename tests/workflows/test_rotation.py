@@ -1,5 +1,6 @@
 """What holds for the rotation of either key: it is whole, or it did not happen (KEY-3, KEY-4)."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from pai_signer.domain.profile import Profile
 from pai_signer.domain.registry import KeyState
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, PolicyRefused, UsageError
+from pai_signer.faces.workstation import WorkstationDesk
 from pai_signer.workflows.engine import YES, Conversation
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import ShiftedClock, events, keyed_vault, opened, run, secrets
@@ -61,6 +63,24 @@ def test_an_expired_openpgp_key_is_extended_before_any_rotation(
         assert error.value.unchanged
         assert (bench.registry_store.load(), events(bench), system.in_vault(bench)) == before
         assert bench.states.names() == ()
+
+
+@BOTH
+def test_the_menu_says_why_a_rotation_cannot_be_chosen(
+    tmp_path: Path, empty: Workbench, system: Rotating
+) -> None:
+    assert "there is no" in why_not(empty, system)
+    vault = keyed_vault(tmp_path / "keyed")
+    with opened(vault) as bench:
+        assert why_not(bench, system) == ""
+    with opened(vault, clock=ShiftedClock(timedelta(days=401))) as bench:
+        assert "extend it first" in why_not(bench, system)
+
+
+def why_not(bench: Workbench, system: Rotating) -> str:
+    actions = WorkstationDesk(bench, ExitStack()).actions()
+    (reason,) = (a.unavailable_because for a in actions if a.id == system.entry)
+    return reason
 
 
 def test_an_extended_key_can_be_rotated_after_all(tmp_path: Path) -> None:
