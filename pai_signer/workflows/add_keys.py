@@ -12,6 +12,7 @@ from pai_signer.workflows.add_keys_state import (
     already_active,
     discard_strays,
     shown_id,
+    strays_of,
 )
 from pai_signer.workflows.add_keys_steps import (
     AddMinisign,
@@ -32,6 +33,8 @@ from pai_signer.workflows.engine import Outcome, Step, Workflow
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.sign_registry import ALGORITHMS, GPG, MINISIGN, SystemName
 from pai_signer.workflows.workbench import Workbench
+
+DISCARDED: Final = "key.birth-discarded"
 
 _ON_EVERY_TABLE: Final = (
     "this script on paper, and a pen",
@@ -165,8 +168,11 @@ def _is_unfinished(bench: Workbench, start: AddKeysState, key: RegisteredKey) ->
 def _discard(bench: Workbench, state: AddKeysState) -> None:
     """Keys that were made and never registered are in nobody's use: remove them."""
     # The registry decides, not the state: a crash may have come right after it was stored.
+    removed = {a.value: list(strays_of(bench, state, a)) for a in Algorithm}
     for algorithm in Algorithm:
         discard_strays(bench, state, algorithm)
+    if any(removed.values()):  # or right before, when the journal had the birth already
+        bench.journal.append(DISCARDED, {"removed": removed, "ceremony": state.ceremony})
 
 
 def _outcome(bench: Workbench, state: AddKeysState) -> Outcome:

@@ -306,7 +306,7 @@ def test_a_discarded_birth_leaves_neither_keys_nor_revocations(empty: Workbench)
     assert made(empty) == set()
     assert empty.revocations.names() == ()
     assert empty.ceremonies.names() == ()
-    assert events(empty) == ["vault.created"]
+    assert events(empty) == ["vault.created", "key.birth-discarded"]
 
 
 def test_walking_back_over_a_new_key_makes_no_second_one(empty: Workbench) -> None:
