@@ -19,8 +19,8 @@ from pai_signer.domain.registry import Algorithm, KeyState
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, FormatError, PolicyRefused, SignerError, UsageError
 from pai_signer.workflows import catalogue
+from pai_signer.workflows.ending_key import REVOCATION
 from pai_signer.workflows.engine import Automatic, Conversation
-from pai_signer.workflows.revocation_steps import REVOCATION
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     PHRASES,
@@ -456,6 +456,23 @@ def test_discarded_after_it_what_was_registered_stands(signed: Workbench, public
         signed.openpgp.prove(key_id, Secret(bytearray(PHRASES["gpg"])))
     run(signed, "key.publish", directory=str(public))
     assert (public / notice_name(key_id)).exists()
+
+
+def test_discarded_between_journal_and_registry_the_journal_says_so(
+    tmp_path: Path, public: Path
+) -> None:
+    vault = signed_vault(tmp_path / "vault")
+    with opened_later(vault) as bench:
+        key_id, before = minisign(bench), bench.registry()
+        dying: dict[str, Any] = {"journal": DyingPort(bench.journal, "append")}
+        with pytest.raises(Killed):
+            revoke(dataclasses.replace(bench, **dying), key_id)
+        begin(bench, key_id).discard()
+        assert bench.registry() == before
+        assert events(bench)[-2:] == ["key.revoked", "key.revocation-discarded"]
+        # What is published is what is registered: nothing of it.
+        run(bench, "key.publish", directory=str(public))
+        assert list(public.glob("do-not-trust-*")) == []
 
 
 def test_a_release_that_was_signed_after_the_list_was_read_sends_back_to_it(
