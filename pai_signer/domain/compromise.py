@@ -5,6 +5,7 @@ writing it again: ``check_notice``.
 """
 
 import textwrap
+from collections.abc import Collection
 from typing import Final
 
 from pai_signer.domain.endorsement import endorsement_name
@@ -73,6 +74,31 @@ def check_notice(data: bytes, registry: Registry, key_id: str) -> None:
             f"{notice_name(key_id)} does not say what the registry says.",
             "Get the whole keys folder again.",
         )
+
+
+def left_to_do(
+    registry: Registry,
+    key: RegisteredKey,
+    *,
+    list_signed_by: Collection[Algorithm],
+    published: bool,
+) -> tuple[str, ...]:
+    """What remains after the compromise of ``key``, the most urgent first; empty if all is done.
+
+    ``list_signed_by`` are the systems with which its list of endorsed releases was signed;
+    ``published`` says whether the registry as it stands was published.
+    """
+    if key.life is not KeyState.COMPROMISED:
+        return ()
+    system = "minisign" if key.algorithm is Algorithm.MINISIGN else "gpg"
+    duties = []
+    if not published:
+        duties.append("not published since: key publish DIR")
+    if registry.signing_key(key.algorithm) is None:
+        duties.append(f"no new key yet: key rotate {system} --reason compromised")
+    elif key.algorithm not in list_signed_by:
+        duties.append("its list of endorsed releases is not signed by the new key")
+    return tuple(duties)
 
 
 def render_drill_pack(registry: Registry) -> str:

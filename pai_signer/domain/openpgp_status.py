@@ -27,6 +27,8 @@ GPG_NO_SECRET_KEY: Final = 17
 GPG_UNUSABLE_SECRET_KEY: Final = 54
 GPG_NO_AGENT: Final = 77
 
+#: The code of the error for a signature by none of the expected keys.
+UNKNOWN_KEY: Final = "SIG-5/unknown-key"
 _PREFIX: Final = "[GNUPG:] "
 _MISSING_PUBLIC_KEY: Final = "9"  # the RC of ERRSIG
 _BINARY_DOCUMENT: Final = "00"  # RFC 4880, 5.2.1
@@ -230,7 +232,7 @@ def _not_checked(verdict: StatusLine) -> UntrustedKey | CannotTell:
 
 def _unknown_key(shown: str) -> UntrustedKey:
     return UntrustedKey(
-        "SIG-5/unknown-key",
+        UNKNOWN_KEY,
         f"The signature was made by key {shown}, which is none of the expected ones.",
         "Do not trust it because it looks alike: compare full fingerprints.",
     )

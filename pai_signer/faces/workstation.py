@@ -20,6 +20,7 @@ from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_ti
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.key_dates import has_expired
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
+from pai_signer.workflows.rotation_compromise import awaited_key, old_key
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.show import keys_pages
 from pai_signer.workflows.unsigned_part import unsigned_part
@@ -27,6 +28,11 @@ from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.
 DISCARD: Final = "unfinished.discard"
+#: The system that each rotation is about: it is offered twice, by its two reasons.
+_ROTATED: Final = {
+    "key.rotate.minisign": Algorithm.MINISIGN,
+    "key.rotate.gpg": Algorithm.OPENPGP,
+}
 
 
 class WorkstationDesk:
@@ -82,6 +88,8 @@ class WorkstationDesk:
                         self._why_not(entry.id),
                         group=entry.group.value,
                     )
+                    if entry.id in _ROTATED:
+                        yield self._rotation_away(entry)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -93,6 +101,19 @@ class WorkstationDesk:
         if group == catalogue.Group.CEREMONIES.value and held_ceremonies(self._bench):
             return (*keys_pages(self._bench), ceremonies_page(self._bench))
         return keys_pages(self._bench)
+
+    def _rotation_away(self, entry: catalogue.Entry) -> Action:
+        """The same ceremony where the old key is in other hands (KEY-5)."""
+        old = old_key(self._bench.registry(), _ROTATED[entry.id], "compromised")
+        why_not = "" if old else self._why_not(entry.id)
+        label = entry.label.replace(" (ceremony)", ": compromised (ceremony)")
+        return Action(
+            entry.id,
+            label,
+            why_not,
+            arguments={"reason": "compromised"},
+            group=entry.group.value,
+        )
 
     @staticmethod
     def _for_versions(
@@ -127,13 +148,16 @@ class WorkstationDesk:
         no_minisign = "" if minisign else "there is no minisign key yet"
         no_openpgp = "" if openpgp else "there is no OpenPGP key yet"
         no_key = "" if registry.keys else "there is no key yet"
+        awaited = ""
+        if any(awaited_key(registry, algorithm) for algorithm in Algorithm):
+            awaited = "a compromised key awaits its successor: rotate it"
         expired = ""
         if openpgp and has_expired(openpgp, self._bench.clock.now()):
             expired = "the OpenPGP key has expired: extend it first"
         reasons = {
             "key.generate": "there are keys already" if minisign or openpgp else "",
-            "key.import.minisign": "there is a minisign key already" if minisign else "",
-            "key.import.gpg": "there is an OpenPGP key already" if openpgp else "",
+            "key.import.minisign": "there is a minisign key already" if minisign else awaited,
+            "key.import.gpg": "there is an OpenPGP key already" if openpgp else awaited,
             "key.publish": no_key,
             "key.revocations": ""
             if any(True for _ in kept_revocations(self._bench))

@@ -10,6 +10,7 @@ from pai_signer.domain.registry import Algorithm, RegisteredKey
 from pai_signer.workflows.add_keys_state import (
     AddKeysState,
     already_active,
+    awaits_successor,
     discard_strays,
     shown_id,
     strays_of,
@@ -31,6 +32,7 @@ from pai_signer.workflows.ceremony import Plan, ScriptState, TranscriptRecorder,
 from pai_signer.workflows.ceremony_steps import closing, opening
 from pai_signer.workflows.engine import Outcome, Step, Workflow
 from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.rotation_compromise import awaited_key
 from pai_signer.workflows.sign_registry import ALGORITHMS, GPG, MINISIGN, SystemName
 from pai_signer.workflows.workbench import Workbench
 
@@ -85,6 +87,9 @@ def _add_keys(bench: Workbench, start: AddKeysState) -> Workflow[AddKeysState]:
         existing = bench.registry().signing_key(ALGORITHMS[system])
         if existing is not None and not _is_unfinished(bench, start, existing):
             raise already_active(existing)
+        awaiting = awaited_key(bench.registry(), ALGORITHMS[system])
+        if awaiting is not None:
+            raise awaits_successor(awaiting, system)
     plan = _plan(start)
     recorder: TranscriptRecorder[AddKeysState] = TranscriptRecorder(
         bench.clock, keeps=("strays_before", "added", "revocable")

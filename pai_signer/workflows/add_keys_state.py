@@ -44,6 +44,19 @@ def already_active(existing: RegisteredKey) -> PolicyRefused:
     )
 
 
+def awaits_successor(compromised: RegisteredKey, system: SystemName) -> PolicyRefused:
+    """The error for a key without a link to its compromised predecessor.
+
+    It would sign neither the statement nor the list of what stays good (KEY-5).
+    """
+    return PolicyRefused(
+        "KEY-5/awaits-successor",
+        f"The key {compromised.id} is compromised, and a new one has to take its place.",
+        f"Rotate it: pai-signer key rotate {system} --reason compromised",
+        unchanged="No key was made and the registry was not changed.",
+    )
+
+
 def all_strays(bench: Workbench) -> tuple[str, ...]:
     """Keys of both systems in the vault that the registry does not know."""
     known = {key.id for key in bench.registry().keys}

@@ -182,7 +182,7 @@ CATALOGUE: Final = (
         "key.rotate.minisign",
         "Rotate the minisign key (ceremony)",
         "key rotate minisign",
-        lambda bench, a: rotation(MinisignRotation(bench), _reason(a)),
+        lambda bench, a: rotation(MinisignRotation(bench), _reason(a), a.get("certificate", "")),
         group=Group.CEREMONIES,
     ),
     Entry(
@@ -196,7 +196,7 @@ CATALOGUE: Final = (
         "key.rotate.gpg",
         "Rotate the OpenPGP key (ceremony)",
         "key rotate gpg",
-        lambda bench, a: rotation(OpenPgpRotation(bench), _reason(a)),
+        lambda bench, a: rotation(OpenPgpRotation(bench), _reason(a), a.get("certificate", "")),
         group=Group.CEREMONIES,
     ),
     Entry(

@@ -6,13 +6,21 @@ pins them; they are published beside the registry and checked against it.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from pai_signer.domain.compromise import NOTICE_PREFIX, NOTICE_SUFFIX, notice_name, render_notice
-from pai_signer.domain.compromise import check_notice as check_notice_text
+import msgspec
+
+from pai_signer.domain.compromise import (
+    NOTICE_PREFIX,
+    NOTICE_SUFFIX,
+    check_notice,
+    left_to_do,
+    notice_name,
+    render_notice,
+)
 from pai_signer.domain.endorsement import (
     ENDORSEMENT_PREFIX,
     ENDORSEMENT_SUFFIX,
@@ -21,7 +29,8 @@ from pai_signer.domain.endorsement import (
     endorsement_name,
     parse_endorsement,
 )
-from pai_signer.domain.minisig import trusted_comment
+from pai_signer.domain.minisig import parse_signature, shown_key_id, trusted_comment
+from pai_signer.domain.openpgp_status import UNKNOWN_KEY
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
@@ -40,6 +49,7 @@ from pai_signer.workflows.verification import ReleaseVerifier
 from pai_signer.workflows.vouching import Endorsed, Endorsements, shown_signer
 from pai_signer.workflows.workbench import Verifiers, Workbench
 
+PUBLISHED: Final = "key.published"
 #: The fact of a journal entry that pins the papers: their SHA-256 by name.
 PAPERS: Final = "papers"
 #: The fact that says under which key the ceremony's files are.
@@ -150,11 +160,10 @@ def verify_papers(
     A paper counts with at least one signature by a key that is not compromised. Raises
     ``UntrustedKey`` where a paper contradicts the registry or only a compromised key signed
     it, ``BadSignature`` where a text or a signature is wrong, ``CannotTell`` where a paper has
-    no signature at all.
+    no signature at all. One that says to be by a compromised key is not even looked at: it
+    may have been left over from before, over another text.
     """
-    verifier = ReleaseVerifier(
-        verifiers, registry, manifest_name=REGISTRY_NAME, accept_rehearsal=accept_rehearsal
-    )
+    signatures = _Signatures(files, registry, verifiers, accept_rehearsal=accept_rehearsal)
     known: dict[str, RegisteredKey] = {}
     for key in compromised_keys(registry):
         known |= {notice_name(key.id): key, endorsement_name(key.id): key}
@@ -169,12 +178,11 @@ def verify_papers(
                 "Get the whole keys folder again, and compare it with another copy.",
             )
         key = known[name]
-        signers = tuple(_signers(verifier, name, files))
+        signers = signatures.counting(name)
         if name == notice_name(key.id):
-            check_notice_text(files[name], registry, key.id)
+            check_notice(files[name], registry, key.id)
         else:
             found[key.id] = _checked_list(key, files[name], signers, registry)
-        _check_counting(name, signers)
     return found
 
 
@@ -188,42 +196,80 @@ def _checked_list(
             f"{endorsement_name(key.id)} is the list of another key.",
             "Get the whole keys folder again, and compare it with another copy.",
         )
-    counting = tuple(_counting(signers))
-    for signer in counting or signers:
+    for signer in signers:
         check_endorsement(endorsement, registry, signer.id)
-    return Endorsed(endorsement, tuple(shown_signer(signer) for signer in counting))
+    return Endorsed(endorsement, tuple(shown_signer(signer) for signer in signers))
 
 
-def _signers(
-    verifier: ReleaseVerifier, name: str, files: Mapping[str, bytes]
-) -> Iterator[RegisteredKey]:
-    """Whoever signed a paper; each signature that is there has to be right."""
-    data = files[name]
-    minisig, openpgp = files.get(name + MINISIG_SUFFIX), files.get(name + OPENPGP_SUFFIX)
-    if minisig is not None:
-        yield verifier.minisig(name, minisig, hashlib.blake2b(data).digest())[0]
-    if openpgp is not None:
-        yield verifier.openpgp(data, openpgp)[0]
-    if minisig is None and openpgp is None:
-        raise CannotTell(
-            "KEY-5/unsigned-paper",
-            f"{name} has no signature beside it.",
-            "Get the whole keys folder again.",
+class _Signatures:
+    """The signatures beside the papers, and whose they are."""
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        registry: Registry,
+        verifiers: Verifiers,
+        *,
+        accept_rehearsal: bool,
+    ) -> None:
+        self._files = files
+        self._registry = registry
+
+        def verifier_of(keys: Iterable[RegisteredKey]) -> ReleaseVerifier:
+            part = msgspec.structs.replace(registry, keys=tuple(keys))
+            return ReleaseVerifier(
+                verifiers, part, manifest_name=REGISTRY_NAME, accept_rehearsal=accept_rehearsal
+            )
+
+        compromised = compromised_keys(registry)
+        self._counting = verifier_of(key for key in registry.keys if key not in compromised)
+        self._compromised = verifier_of(compromised)
+
+    def counting(self, name: str) -> tuple[RegisteredKey, ...]:
+        """The keys that are not compromised and signed ``name``: at least one."""
+        data = self._files[name]
+        minisig = self._files.get(name + MINISIG_SUFFIX)
+        openpgp = self._files.get(name + OPENPGP_SUFFIX)
+        if minisig is None and openpgp is None:
+            raise CannotTell(
+                "KEY-5/unsigned-paper",
+                f"{name} has no signature beside it.",
+                "Get the whole keys folder again.",
+            )
+        found = (
+            None if minisig is None else self._minisign_signer(name, data, minisig),
+            None if openpgp is None else self._openpgp_signer(data, openpgp),
         )
+        signers = tuple(key for key in found if key is not None)
+        if not signers:
+            raise UntrustedKey(
+                "KEY-5/paper-signer",
+                f"{name} is signed by a compromised key alone.",
+                "It proves nothing. Get the whole keys folder again, and compare it with "
+                "another copy.",
+            )
+        return signers
 
+    def _minisign_signer(self, name: str, data: bytes, signature: bytes) -> RegisteredKey | None:
+        key = self._registry.find(shown_key_id(parse_signature(signature).key_id))
+        if key.life is KeyState.COMPROMISED:
+            return None
+        return self._counting.minisig(name, signature, hashlib.blake2b(data).digest())[0]
 
-def _counting(signers: tuple[RegisteredKey, ...]) -> Iterator[RegisteredKey]:
-    return (key for key in signers if key.life is not KeyState.COMPROMISED)
-
-
-def _check_counting(name: str, signers: tuple[RegisteredKey, ...]) -> None:
-    if not any(_counting(signers)):
-        raise UntrustedKey(
-            "KEY-5/paper-signer",
-            f"{name} is signed by {' and '.join(key.id for key in signers)} alone, which is "
-            "compromised.",
-            "It proves nothing. Get the whole keys folder again, and compare it with another copy.",
-        )
+    def _openpgp_signer(self, data: bytes, signature: bytes) -> RegisteredKey | None:
+        try:
+            return self._counting.openpgp(data, signature)[0]
+        except UntrustedKey as stranger:
+            if stranger.code != UNKNOWN_KEY:
+                raise
+            try:
+                self._compromised.openpgp(data, signature)
+            except UntrustedKey as unknown:
+                if unknown.code == UNKNOWN_KEY:
+                    raise stranger from None
+            except BadSignature:
+                pass  # left over: by that key, over what the paper said before
+            return None
 
 
 # --- what the vault has ----------------------------------------------------------------------
@@ -242,23 +288,29 @@ def recorded_papers(bench: Workbench) -> dict[str, bytes]:
 
     ``BadSignature`` where a file in the vault is not the one that was signed.
     """
+    ceremony, digests = _last_recorded(bench)
+    kept = bench.ceremonies.load(ceremony) if ceremony else {}
+    for name, digest in digests.items():
+        if _sha256(kept.get(name, b"")) != digest:
+            raise BadSignature(
+                "KEY-5/paper-changed",
+                f"{safe_text(name, limit=120)} in the vault is not the file that was signed.",
+                "Do not use this workstation before you know why. The journal has the "
+                "digests of what was signed.",
+            )
+    return {name: kept[name] for name in digests}
+
+
+def _last_recorded(bench: Workbench) -> tuple[str, Mapping[str, str]]:
+    """The ceremony that signed the papers of the registry as it stands, and their digests."""
     registry = bench.registry()
-    for entry in reversed(bench.journal.entries()):
-        digests = entry.facts.get(PAPERS)
-        # Journalled, and then killed before the registry was stored: they tell of nothing.
-        if not isinstance(digests, dict) or not _tell_of(digests, registry):
-            continue
-        kept = bench.ceremonies.load(str(entry.facts[CEREMONY]))
-        for name, digest in digests.items():
-            if _sha256(kept.get(name, b"")) != digest:
-                raise BadSignature(
-                    "KEY-5/paper-changed",
-                    f"{safe_text(name, limit=120)} in the vault is not the file that was signed.",
-                    "Do not use this workstation before you know why. The journal has the "
-                    "digests of what was signed.",
-                )
-        return {name: kept[name] for name in digests}
-    return {}
+    if compromised_keys(registry):
+        for entry in reversed(bench.journal.entries()):
+            digests = entry.facts.get(PAPERS)
+            # Journalled, and then killed before the registry was stored: they tell of nothing.
+            if isinstance(digests, dict) and _tell_of(digests, registry):
+                return str(entry.facts[CEREMONY]), digests
+    return "", {}
 
 
 def _tell_of(digests: Mapping[str, str], registry: Registry) -> bool:
@@ -286,6 +338,28 @@ def vault_papers(bench: Workbench, registry: Registry) -> Papers:
                 "'ceremonies' from a backup.",
             )
     return Papers(files, endorsements)
+
+
+def duties_left(bench: Workbench, key: RegisteredKey) -> tuple[str, ...]:
+    """What remains to be done after the compromise of ``key``, for Home and ``key list``."""
+    _, digests = _last_recorded(bench)
+    name = endorsement_name(key.id)
+    suffixes = {Algorithm.MINISIGN: MINISIG_SUFFIX, Algorithm.OPENPGP: OPENPGP_SUFFIX}
+    return left_to_do(
+        bench.registry(),
+        key,
+        list_signed_by=[a for a, suffix in suffixes.items() if name + suffix in digests],
+        published=_is_published(bench),
+    )
+
+
+def _is_published(bench: Workbench) -> bool:
+    """Whether the registry as it stands was written out for publishing."""
+    digest = _sha256(bench.registry_store.load().get(REGISTRY_NAME, b""))
+    return any(
+        entry.event == PUBLISHED and entry.facts.get("files", {}).get(REGISTRY_NAME) == digest
+        for entry in bench.journal.entries()
+    )
 
 
 def _sha256(data: bytes) -> str:

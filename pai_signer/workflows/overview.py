@@ -10,10 +10,12 @@ from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.reminders import Reminder, Urgency, reminders
 from pai_signer.workflows.birth_revocations import kept_revocations
+from pai_signer.workflows.compromise_papers import compromised_keys, duties_left
 from pai_signer.workflows.engine import Unfinished, unfinished_work
 from pai_signer.workflows.export_revocations import were_exported
 from pai_signer.workflows.workbench import Workbench
 
+NO_KEY_YET: Final = "none yet: generate or import one (Ceremonies)"
 #: Without these nothing can be signed; the others only make media more comfortable.
 NEEDED_TOOLS: Final = ("gpg", "git")
 MIN_COLUMNS: Final = 80
@@ -45,11 +47,10 @@ def _key_lines(bench: Workbench) -> Iterator[Line]:
         label = f"{algorithm.value} key"
         key = registry.signing_key(algorithm)
         if key is None:
-            yield Line(
-                "none yet: generate or import one (Ceremonies)",
-                label=label,
-                mark=Mark.WARN,
-            )
+            ended = registry.of(algorithm)
+            # Of a compromised one the lines below say more.
+            text = f"none: {ended[-1].id[-16:]} {ended[-1].life.value}" if ended else NO_KEY_YET
+            yield Line(text, label=label, mark=Mark.FAIL if ended else Mark.WARN)
             continue
         state = f"{key.id[-16:]} {key.state.value}"
         reminder = found.get(algorithm)
@@ -65,7 +66,15 @@ def _key_lines(bench: Workbench) -> Iterator[Line]:
         if signing and signing.id == fingerprint and not were_exported(bench, fingerprint):
             text = "made, not carried out yet (Keys)"
             yield Line(text, label="revocations", mark=Mark.WARN)
+    yield from _compromise_lines(bench)
     yield Line("not yet set up", label="custody", mark=Mark.WARN)
+
+
+def _compromise_lines(bench: Workbench) -> Iterator[Line]:
+    """What is left to do for each compromised key; nothing of one for which all is done."""
+    for key in compromised_keys(bench.registry()):
+        for duty in duties_left(bench, key):
+            yield Line(f"{key.id[-16:]}: {duty}", label="compromised", mark=Mark.FAIL)
 
 
 def _reminders(bench: Workbench) -> dict[Algorithm, Reminder]:
@@ -118,6 +127,7 @@ def _due_lines(bench: Workbench) -> Iterator[Line]:
         if reminder.urgency is not Urgency.LATER:
             text += f": {reminder.text}"
         yield Line(text, label=f"{algorithm.value} key", mark=_MARKS[reminder.urgency])
+    yield from _compromise_lines(bench)
 
 
 def host_page(host: HostFacts) -> Page:

@@ -15,7 +15,7 @@ from pai_signer.domain.registry import (
 )
 from pai_signer.domain.registry_rules import check_successor
 from pai_signer.errors import UsageError
-from pai_signer.workflows.compromise_papers import vault_papers
+from pai_signer.workflows.compromise_papers import PUBLISHED, vault_papers
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
     DirectoryState,
@@ -84,7 +84,7 @@ class _Publish(Step[PublishState]):
         written = bench.publisher.publish(Path(state.directory), published)
         names = tuple(file.name for file in written)
         bench.journal.append(
-            "key.published",
+            PUBLISHED,
             {
                 "directory": state.directory,
                 "files": {file.name: file.sha256 for file in written},

@@ -48,16 +48,16 @@ class ReadLists(Step[E], Generic[E]):
     def __init__(
         self,
         bench: Workbench,
-        following: Callable[[E], Registry | None],
+        following: Callable[[E], Registry],
         is_over: Callable[[E], bool],
     ) -> None:
-        """``following`` is the registry after the change; None where no key is compromised."""
+        """``following`` is the registry in which the keys are compromised."""
         self._bench = bench
         self._following = following
         self._is_over = is_over
 
     def done(self, state: E) -> bool:
-        return bool(state.lists) or self._is_over(state) or self._following(state) is None
+        return bool(state.lists) or self._is_over(state)
 
     def pages(self, state: E) -> Sequence[Page]:
         return tuple(
@@ -84,10 +84,7 @@ class ReadLists(Step[E], Generic[E]):
         return msgspec.structs.replace(state, lists=_digests(lists))
 
     def _lists(self, state: E) -> dict[str, bytes]:
-        following = self._following(state)
-        if following is None:
-            return {}
-        return lists_to_sign(self._bench, following, self._bench.clock.now())
+        return lists_to_sign(self._bench, self._following(state), self._bench.clock.now())
 
 
 def lists_as_read(bench: Workbench, state: EndorsingState) -> dict[str, bytes]:

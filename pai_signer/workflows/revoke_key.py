@@ -5,7 +5,6 @@ Then one step signs notice, list and registry with the keys that can still sign.
 registry decides; the vault's own OpenPGP key is revoked after it, with what was registered.
 """
 
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +15,6 @@ from pai_signer.domain.openpgp_certificate import key_revocation_codes
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry
-from pai_signer.domain.registry_rules import mark_compromised, replace_certificate, retire
 from pai_signer.domain.revocation import (
     RevokeReason,
     check_certificate_wanted,
@@ -31,6 +29,16 @@ from pai_signer.workflows.compromise_papers import (
     papers_facts,
     signed_papers,
 )
+from pai_signer.workflows.ending_key import (
+    ApplyRevocation,
+    AskTrustedUntil,
+    AskWhy,
+    PrepareRevocation,
+    apply_revocation,
+    ended_registry,
+    marked_registry,
+    prepared_block,
+)
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -40,26 +48,22 @@ from pai_signer.workflows.engine import (
     TypedText,
     Workflow,
 )
+from pai_signer.workflows.key_dates import NOT_COMPARED, check_clock
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.read_lists import ReadLists, lists_as_read
 from pai_signer.workflows.revocation_steps import (
-    REVOCATION,
-    AskTrustedUntil,
-    AskWhy,
     ChooseKey,
     ChooseReason,
     Explain,
-    PrepareRevocation,
     RevokeState,
-    revoked_key,
     set_reason,
-    trusted_until,
 )
 from pai_signer.workflows.sign_registry import HELD_UNDER, sign_and_store
 from pai_signer.workflows.signer_passphrases import MinisignPassphrase, OpenPgpPassphrase
 from pai_signer.workflows.workbench import Workbench
 
 REVOKED: Final = "key.revoked"
+DISCARDED: Final = "key.revocation-discarded"
 NAME: Final = "revoke-key"
 
 
@@ -130,12 +134,19 @@ def revocation_steps(bench: Workbench, what: Plan) -> tuple[Step[RevokeState], .
     def ends(state: RevokeState) -> str:
         return state.key
 
-    def following(state: RevokeState) -> Registry | None:
-        if set_reason(state) != "compromised":
-            return None
-        return _following(bench, state, bench.clock.now())
+    def nothing_to_read(state: RevokeState) -> bool:
+        return state.reason != "compromised" or is_over(state)
 
-    lists: Step[RevokeState] = ReadLists(bench, following, is_over)
+    def marked(state: RevokeState) -> Registry:
+        return marked_registry(bench, state, bench.clock.now())
+
+    asking: tuple[Step[RevokeState], ...] = (
+        AskTrustedUntil(bench, is_over),
+        AskWhy(bench, is_over),
+        PrepareRevocation(bench, is_over),
+    )
+    apply: Step[RevokeState] = ApplyRevocation(bench, is_over)
+    lists: Step[RevokeState] = ReadLists(bench, marked, nothing_to_read)
     minisign: Step[RevokeState] = MinisignPassphrase(bench, ends, is_over)
     openpgp: Step[RevokeState] = OpenPgpPassphrase(bench, ends, is_over)
     return (
@@ -143,14 +154,12 @@ def revocation_steps(bench: Workbench, what: Plan) -> tuple[Step[RevokeState], .
         ChooseKey(bench),
         ChooseReason(bench),
         Explain(bench),
-        AskTrustedUntil(bench),
-        AskWhy(bench),
-        PrepareRevocation(bench),
+        *asking,
         lists,
         minisign,
         openpgp,
         _Revoke(bench),
-        _ApplyRevocation(bench),
+        apply,
         *after,
     )
 
@@ -161,12 +170,16 @@ def _is_over(bench: Workbench, state: RevokeState) -> bool:
         return True
     if not (state.ceremony and state.key and state.reason):
         return False
-    key = revoked_key(bench, state)
+    key = bench.registry().find(state.key)
     if state.reason == "compromised":
         reached = key.life is KeyState.COMPROMISED
     else:
         reached = key.life is KeyState.RETIRED and _is_told(key)
-    return reached and any(
+    return reached and _is_journalled(bench, state)
+
+
+def _is_journalled(bench: Workbench, state: RevokeState) -> bool:
+    return any(
         entry.event == REVOKED and entry.facts.get(CEREMONY) == state.ceremony
         for entry in bench.journal.entries()
     )
@@ -175,32 +188,6 @@ def _is_over(bench: Workbench, state: RevokeState) -> bool:
 def _is_told(key: RegisteredKey) -> bool:
     """Whether its certificate says that it ended; minisign has none that could."""
     return key.algorithm is Algorithm.MINISIGN or bool(key_revocation_codes(key.public_key))
-
-
-def _following(bench: Workbench, state: RevokeState, now: datetime) -> Registry:
-    """The registry in which the key is revoked; its certificate holds the revocation."""
-    registry, key = bench.registry(), revoked_key(bench, state)
-    certificate = None
-    if key.algorithm is Algorithm.OPENPGP:
-        block = bench.ceremonies.load(state.ceremony)[REVOCATION]
-        revocation = bench.openpgp_life.check_revocation(key.id, block)
-        certificate = bench.openpgp_life.merged_certificate(
-            [key.public_key, revocation.certificate]
-        )
-    if state.reason == "compromised":
-        return mark_compromised(
-            registry,
-            key.id,
-            reason=state.why,
-            now=now,
-            do_not_trust_after=trusted_until(state),
-            certificate=certificate,
-        )
-    if key.can_sign:
-        return retire(registry, key.id, reason=state.why, now=now, certificate=certificate)
-    if certificate is None:
-        raise RuntimeError("a retired minisign key has nothing to revoke")
-    return replace_certificate(registry, key.id, certificate, expires_at=key.expires_at, now=now)
 
 
 class _RevokeStep(Step[RevokeState]):
@@ -248,9 +235,17 @@ class _Revoke(_RevokeStep):
         return msgspec.structs.replace(state, revoked=True)
 
     def _carry_out(self, state: RevokeState) -> None:
-        bench, now = self._bench, self._bench.clock.now()
+        bench = self._bench
+        # Days may lie in between, if it was interrupted.
+        check_clock(
+            bench,
+            NOT_COMPARED,
+            last_step=state.taken[-1].at,
+            looked_at=state.clock_looked_at,
+        )
+        now = bench.clock.now()
         key = check_revocable(bench.registry(), state.key, set_reason(state))
-        following = _following(bench, state, now)
+        following = ended_registry(bench, state, now)
         facts: dict[str, Any] = {
             "keys": [{"algorithm": key.algorithm.value, "id": key.id}],
             "reason": state.reason,
@@ -259,7 +254,7 @@ class _Revoke(_RevokeStep):
             "command": f"key revoke {key.id} --reason {state.reason}",
         }
         if state.reason == "compromised":
-            facts["do_not_trust_after"] = trusted_until(state).isoformat()
+            facts["do_not_trust_after"] = state.ended_alone_until.isoformat()
             lists = lists_as_read(bench, state)
             check_lists(bench, following, lists)
             try:
@@ -277,7 +272,7 @@ class _Revoke(_RevokeStep):
     def _check_nothing_signed_since(self, state: RevokeState) -> None:
         """A soft revocation makes strict verifiers refuse what its key signed later."""
         bench = self._bench
-        block = bench.ceremonies.load(state.ceremony)[REVOCATION]
+        block = prepared_block(bench, state)
         made_at = bench.openpgp_life.check_revocation(state.key, block).created_at
         for entry in bench.journal.entries():
             if entry.time > made_at and state.key in entry.facts.get("keys", ()):
@@ -289,50 +284,21 @@ class _Revoke(_RevokeStep):
                 )
 
 
-class _ApplyRevocation(_RevokeStep):
-    """The vault's own copy of the key, so that gpg never signs with it again."""
-
-    id = "apply"
-    title = "Revoke the key in the vault"
-    commit_point = True
-    unchanged = (
-        "The registry says that the key is revoked, and that stands; only the vault's own gpg "
-        "does not know it yet. The same command goes on from here."
-    )
-    in_script = ("The program gives the revocation to the vault's own gpg.",)
-
-    def done(self, state: RevokeState) -> bool:
-        is_openpgp = bool(state.key) and (
-            revoked_key(self._bench, state).algorithm is Algorithm.OPENPGP
-        )
-        return state.applied or (state.revoked and not is_openpgp)
-
-    def question(self, state: RevokeState) -> Question:
-        return Automatic("apply")
-
-    def act(self, state: RevokeState, answer: Answer, progress: Progress) -> RevokeState:
-        _apply(self._bench, state)
-        progress.say(Line("the key is revoked in the vault's gpg as well", mark=Mark.OK))
-        return msgspec.structs.replace(state, applied=True)
-
-
-def _apply(bench: Workbench, state: RevokeState) -> None:
-    block = bench.ceremonies.load(state.ceremony)[REVOCATION]
-    bench.openpgp_life.apply_revocation(state.key, block)
-
-
 def _discard(bench: Workbench, state: RevokeState) -> None:
     """What was prepared and never registered is removed; what was registered stands."""
     if not state.ceremony or not state.key:
         return
-    if not _is_over(bench, state):
-        bench.ceremonies.delete(state.ceremony)
-    elif revoked_key(bench, state).algorithm is Algorithm.OPENPGP:
-        _apply(bench, state)
+    if _is_over(bench, state):
+        apply_revocation(bench, state)
+        return
+    bench.ceremonies.delete(state.ceremony)
+    if _is_journalled(bench, state):  # a crash came between the entry and the registry
+        facts = {"keys": [state.key], CEREMONY: state.ceremony, "why": "not registered"}
+        bench.journal.append(DISCARDED, facts)
 
 
 def _outcome(bench: Workbench, state: RevokeState) -> Outcome:
-    key = revoked_key(bench, state)
+    key = bench.registry().find(state.key)
     files = bench.ceremonies.load(state.ceremony)
     is_compromised = state.reason == "compromised"
     lines = [
@@ -344,13 +310,15 @@ def _outcome(bench: Workbench, state: RevokeState) -> Outcome:
     system = "minisign" if key.algorithm is Algorithm.MINISIGN else "gpg"
     if is_compromised:
         lines[3:3] = [
-            Line(f"{trusted_until(state):%Y-%m-%d %H:%M} UTC", label="ours until"),
+            Line(f"{state.ended_alone_until:%Y-%m-%d %H:%M} UTC", label="ours until"),
             Line(notice_name(key.id), label="notice"),
             Line(endorsement_name(key.id), label="list"),
         ]
     if bench.registry().signing_key(key.algorithm) is None:
-        reason = "compromised" if is_compromised else "scheduled"
-        lines.append(Line(f"Next: a new key (key rotate {system} --reason {reason})."))
+        command = f"key generate --only {system}"
+        if is_compromised:
+            command = f"key rotate {system} --reason compromised"
+        lines.append(Line(f"Next: a new key ({command})."))
     lines.append(Line("Publish the keys at once (key publish DIR): until then nobody knows."))
     pages = [Page("Revoked", tuple(lines))]
     texts = {}
@@ -363,7 +331,7 @@ def _outcome(bench: Workbench, state: RevokeState) -> Outcome:
         "state": key.life.value,
         "reason": state.reason,
         "ceremony": state.ceremony,
-        "do_not_trust_after": (trusted_until(state).isoformat() if is_compromised else None),
+        "do_not_trust_after": (state.ended_alone_until.isoformat() if is_compromised else None),
         "papers": sorted(n for n in files if n.startswith(("do-not-trust-", "endorsement-"))),
         "texts": texts,
         "registry_serial": bench.registry().serial,

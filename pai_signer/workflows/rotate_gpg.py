@@ -6,7 +6,7 @@ it: stock ``gpgv`` has to accept what it signed for ever.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -21,8 +21,14 @@ from pai_signer.workflows.ceremony import Plan
 from pai_signer.workflows.engine import Wipeable
 from pai_signer.workflows.key_dates import proposed_day
 from pai_signer.workflows.new_keys import registered_openpgp, signing_user_id
-from pai_signer.workflows.rotation_system import NEW, Reason, RotatedSystem
+from pai_signer.workflows.rotation_system import COMPROMISE_PURPOSE, NEW, Reason, RotatedSystem
 from pai_signer.workflows.sign_registry import GPG
+
+_PURPOSE: Final = (
+    "A new OpenPGP key takes the place of the one in use. The two keys certify "
+    "each other. The old key signs once more, to say so, and is retired: it is not "
+    "revoked, it stays published, and what it signed stays good."
+)
 
 
 class OpenPgpRotation(RotatedSystem):
@@ -38,9 +44,9 @@ class OpenPgpRotation(RotatedSystem):
             name="rotate-gpg",
             title="Rotate the OpenPGP key",
             purpose=(
-                "A new OpenPGP key takes the place of the one in use. The two keys certify "
-                "each other. The old key signs once more, to say so, and is retired: it is not "
-                "revoked, it stays published, and what it signed stays good."
+                COMPROMISE_PURPOSE.format(key_name=self.key_name)
+                if reason == "compromised"
+                else _PURPOSE
             ),
             command=f"key rotate gpg --reason {reason}",
             materials=(
@@ -105,8 +111,8 @@ class OpenPgpRotation(RotatedSystem):
         """
         life = self.bench.openpgp_life
         old = registry.signing_key(Algorithm.OPENPGP)
-        if old is None:
-            raise RuntimeError("the key to rotate is gone")
+        if old is None:  # a compromised key neither certifies nor is certified
+            return rotate(registry, new, reason=reason, now=now)
         new_certified = life.cross_certify(old.id, self._passphrase(GPG), new.id)
         old_certified = life.cross_certify(new.id, self._passphrase(NEW), old.id)
         grown = replace_certificate(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from pai_signer.domain.minisig import parse_public_key, trusted_comment
 from pai_signer.domain.page import Line, Mark
@@ -14,7 +14,13 @@ from pai_signer.domain.secret import Secret
 from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows.ceremony import Plan
 from pai_signer.workflows.new_keys import registered_minisign
-from pai_signer.workflows.rotation_system import NEW, Reason, RotatedSystem
+from pai_signer.workflows.rotation_system import COMPROMISE_PURPOSE, NEW, Reason, RotatedSystem
+
+_PURPOSE: Final = (
+    "A new minisign key takes the place of the one in use. The old key signs once "
+    "more, to say so, and is retired: it stays published, and what it signed stays "
+    "good."
+)
 
 
 class MinisignRotation(RotatedSystem):
@@ -30,9 +36,9 @@ class MinisignRotation(RotatedSystem):
             name="rotate-minisign",
             title="Rotate the minisign key",
             purpose=(
-                "A new minisign key takes the place of the one in use. The old key signs once "
-                "more, to say so, and is retired: it stays published, and what it signed stays "
-                "good."
+                COMPROMISE_PURPOSE.format(key_name=self.key_name)
+                if reason == "compromised"
+                else _PURPOSE
             ),
             command=f"key rotate minisign --reason {reason}",
             materials=(

@@ -7,9 +7,9 @@ Up to there the new key can be discarded; the old key's secret stays in the vaul
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
-from typing import ClassVar, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ from pai_signer.domain.ceremony import Result
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
+from pai_signer.domain.revocation import check_certificate_wanted
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.transition import Transition, transition_of
 from pai_signer.domain.transition_texts import (
@@ -28,6 +29,8 @@ from pai_signer.domain.transition_texts import (
 from pai_signer.errors import PolicyRefused, UsageError
 from pai_signer.workflows.ceremony import Plan, ScriptState, TranscriptRecorder, print_script
 from pai_signer.workflows.ceremony_steps import CompareKey, closing, opening, was_clock_compared
+from pai_signer.workflows.compromise_papers import papers_facts
+from pai_signer.workflows.ending_key import apply_revocation, ended_registry
 from pai_signer.workflows.engine import (
     YES,
     Answer,
@@ -43,6 +46,14 @@ from pai_signer.workflows.engine import (
 from pai_signer.workflows.key_dates import NOT_COMPARED, check_clock, has_expired
 from pai_signer.workflows.new_keys import results_of
 from pai_signer.workflows.new_passphrase import IN_SCRIPT, new_passphrase
+from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.rotation_compromise import (
+    awaited_key,
+    check_can_follow,
+    compromise_steps,
+    old_key,
+    papers_to_store,
+)
 from pai_signer.workflows.rotation_system import (
     NEW,
     REASONS,
@@ -65,71 +76,104 @@ REPOSITORY_FILES: Final = "repository-files.txt"
 _CONFIRMED_DIGITS: Final = 16
 
 
-def rotation(system: RotatedSystem, reason: Reason) -> Workflow[RotateState]:
-    """Build the ceremony; ``PolicyRefused`` where there is no key to rotate, or one expired."""
+def rotation(system: RotatedSystem, reason: Reason, certificate: str = "") -> Workflow[RotateState]:
+    """Build the ceremony; ``PolicyRefused`` where there is no key to rotate, or one expired.
+
+    ``certificate`` is the path of a revocation that was prepared, for a compromised OpenPGP
+    key whose secret or passphrase is lost.
+    """
     bench, plan = system.bench, system.plan(reason)
     recorder: TranscriptRecorder[RotateState] = TranscriptRecorder(
-        bench.clock, keeps=("old", "strays_before", "new")
+        bench.clock, keeps=("old", "was_revoked", "strays_before", "new")
     )
     workflow = Workflow(
         name=plan.name,
         key=reason,
         title=plan.title,
-        start=RotateState(reason=reason),
-        steps=rotation_steps(system, plan),
+        start=RotateState(
+            reason=reason, certificate=checked_directory(certificate) if certificate else ""
+        ),
+        steps=rotation_steps(system, plan, reason),
         outcome=lambda state: _outcome(system, state),
         discard=lambda state: _discard(system, state),
         recorder=recorder,
     )
     if bench.states.load(workflow.saved_as) is None:  # else it can be resumed and discarded
-        _check_can_begin(system)
+        _check_can_begin(system, reason, certificate)
     return workflow
 
 
 def rotation_script(system: RotatedSystem, reason: Reason) -> Workflow[ScriptState]:
     """Build the workflow that only shows the ceremony on paper."""
     plan = system.plan(reason)
-    return print_script(system.bench, plan, rotation_steps(system, plan))
+    return print_script(system.bench, plan, rotation_steps(system, plan, reason))
 
 
-def rotation_steps(system: RotatedSystem, plan: Plan) -> tuple[Step[RotateState], ...]:
+def rotation_steps(
+    system: RotatedSystem, plan: Plan, reason: Reason
+) -> tuple[Step[RotateState], ...]:
     """All steps, for walking and for the printed script."""
     before: tuple[Step[RotateState], ...] = opening(system.bench, plan)
     after: tuple[Step[RotateState], ...] = closing(system.bench, plan)
     compare: Step[RotateState] = CompareKey(
         system.bench, f"new {system.key_name}", lambda state: system.compared_hex(state.made)
     )
+    ending, applying = (
+        compromise_steps(system, _over(system)) if reason == "compromised" else ((), ())
+    )
+    rotate = _RotateAway(system, plan) if reason == "compromised" else _Rotate(system, plan)
     return (
         *before,
         _Explain(system, plan),
+        *ending,
         _MinisignPassphrase(system),
         _OpenPgpPassphrase(system),
         _NewPassphrase(system),
         _Generate(system),
         _Prove(system),
         compare,
-        _Rotate(system, plan),
+        rotate,
+        *applying,
         *after,
     )
 
 
-def _check_can_begin(system: RotatedSystem) -> None:
+def _check_can_begin(system: RotatedSystem, reason: Reason, certificate: str) -> None:
     """There is a key to rotate, and no key that has to sign is past its expiry."""
     registry = system.bench.registry()
-    if registry.signing_key(system.algorithm) is None:
-        raise PolicyRefused(
-            "KEY-3/nothing-to-rotate",
-            f"There is no active {system.key_name} whose place a new one could take.",
-            "Generate the first key: pai-signer key generate",
-        )
+    old = old_key(registry, system.algorithm, reason)
+    if old is None:
+        raise _nothing_to_rotate(system, awaited_key(registry, system.algorithm))
+    if reason == "compromised":
+        check_can_follow(registry, old)
+    if certificate:
+        check_certificate_wanted(old, "compromised" if reason == "compromised" else "retired")
     openpgp = registry.signing_key(Algorithm.OPENPGP)
-    if openpgp is not None and has_expired(openpgp, system.bench.clock.now()):
+    ends = reason == "compromised" and openpgp == old
+    if openpgp is not None and not ends and has_expired(openpgp, system.bench.clock.now()):
         raise PolicyRefused(
             "POL-6/expired",
             f"The OpenPGP key {openpgp.id} expired on {openpgp.expires_at:%Y-%m-%d}; it has to "
             "sign that a new key takes over.",
             "Extend it first: pai-signer key extend",
         )
+
+
+def _nothing_to_rotate(system: RotatedSystem, awaited: RegisteredKey | None) -> PolicyRefused:
+    if awaited is None:
+        hint = "Generate the first key: pai-signer key generate"
+    else:
+        name = HELD_UNDER[system.algorithm]
+        hint = f"{awaited.id} is compromised: pai-signer key rotate {name} --reason compromised"
+    return PolicyRefused(
+        "KEY-3/nothing-to-rotate",
+        f"There is no active {system.key_name} whose place a new one could take.",
+        hint,
+    )
+
+
+def _over(system: RotatedSystem) -> Callable[[RotateState], bool]:
+    return lambda state: state.rotated or _is_registered(system.bench.registry(), state)
 
 
 class _RotateStep(Step[RotateState]):
@@ -145,8 +189,8 @@ class _RotateStep(Step[RotateState]):
         """The registry decides: a crash may have come right after it was stored."""
         return state.rotated or _is_registered(self._bench.registry(), state)
 
-    def _old(self) -> RegisteredKey:
-        old = self._bench.registry().signing_key(self._system.algorithm)
+    def _old(self, state: RotateState) -> RegisteredKey:
+        old = old_key(self._bench.registry(), self._system.algorithm, state.reason)
         if old is None:
             raise RuntimeError("the key to rotate is gone")
         return old
@@ -183,9 +227,9 @@ class _Explain(_RotateStep):
         return state.explained
 
     def pages(self, state: RotateState) -> Sequence[Page]:
-        old = self._old()
+        old = self._old(state)
         lines = (
-            Line(old.id, label="key in use"),
+            Line(old.id, label="key in use" if old.can_sign else "compromised key"),
             Line(f"{old.created_at:%Y-%m-%d}", label="made on"),
             Line(self._system.made_of, label="new key"),
             Line(REASONS[state.reason], label="reason"),
@@ -201,9 +245,11 @@ class _Explain(_RotateStep):
     def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
         if state.old:  # walked back to: what was made since is of this run
             return msgspec.structs.replace(state, explained=True)
+        old = self._old(state)
         return msgspec.structs.replace(
             state,
-            old=self._old().id,
+            old=old.id,
+            was_revoked=not old.can_sign,
             strays_before=_strays_of(self._system, state),
             explained=True,
         )
@@ -233,19 +279,20 @@ class _PassphraseInUse(_Passphrase):
     in_script = ("Whoever holds it types it. Nobody else looks at the keyboard.",)
     _algorithm: ClassVar[Algorithm]
 
-    def _key(self) -> RegisteredKey | None:
-        return self._bench.registry().signing_key(self._algorithm)
+    def _key(self, state: RotateState) -> RegisteredKey | None:
+        key = self._bench.registry().signing_key(self._algorithm)
+        return None if key is None or key.id == state.ends else key
 
     def done(self, state: RotateState) -> bool:
-        return super().done(state) or self._key() is None
+        return super().done(state) or self._key(state) is None
 
     def question(self, state: RotateState) -> Question:
-        key = self._key()
+        key = self._key(state)
         prompt = f"{self.title} {key.id if key else ''}"
         return SecretText(self._name, prompt)
 
     def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        key = self._key()
+        key = self._key(state)
         if key is not None:
             self._hold(key, answer)
         return state
@@ -387,7 +434,8 @@ class _Rotate(_RotateStep):
         bench, system, new = self._bench, self._system, state.made
         self._check_ground(state)
         now = bench.clock.now()
-        following = system.following(bench.registry(), new, reason=REASONS[state.reason], now=now)
+        registry = ended_registry(bench, state, now) if state.ends else bench.registry()
+        following = system.following(registry, new, reason=REASONS[state.reason], now=now)
         statement = transition_of(following, new.id, now.date())
         held = {
             state.old: HELD_UNDER[system.algorithm],
@@ -395,10 +443,12 @@ class _Rotate(_RotateStep):
             statement.other: HELD_UNDER[system.other],
         }
         files = signed_transition(bench, following, statement, held)
+        papers = papers_to_store(bench, following, state, system.held_after)
         # Before the registry: what is registered has its statement, whatever crashes.
-        texts = {name: text.encode() for name, text in _texts(following, statement).items()}
-        bench.ceremonies.save(state.ceremony, {**files, **texts})
-        facts = {
+        texts = _texts(following, statement, papers)
+        pasted = {name: text.encode() for name, text in texts.items()}
+        bench.ceremonies.save(state.ceremony, {**files, **papers, **pasted})
+        facts: dict[str, Any] = {
             "algorithm": statement.algorithm.value,
             "old": statement.old.id,
             "new": statement.new.id,
@@ -408,6 +458,8 @@ class _Rotate(_RotateStep):
             "statement_sha256": hashlib.sha256(files[statement.name]).hexdigest(),
             "command": self._plan.command,
         }
+        if papers:
+            facts |= papers_facts(state.ceremony, papers)
         sign_and_store(bench, following, ROTATED, facts, held_under=system.held_after)
 
     def _check_ground(self, state: RotateState) -> None:
@@ -418,25 +470,33 @@ class _Rotate(_RotateStep):
             last_step=state.taken[-1].at,
             looked_at=state.clock_looked_at,
         )
-        active = self._bench.registry().signing_key(self._system.algorithm)
-        if active is None or active.id != state.old:
+        old = old_key(self._bench.registry(), self._system.algorithm, state.reason)
+        if old is None or (old.id, not old.can_sign) != (state.old, state.was_revoked):
             raise PolicyRefused(
                 "KEY-3/overtaken",
-                f"The key {state.old} is not the one that signs any more: another ceremony "
-                "took place in between.",
+                f"The key {state.old} is not what it was when this ceremony began: another "
+                "ceremony took place in between.",
                 "Discard this ceremony: then the new key that it made is removed.",
             )
 
 
-def _texts(registry: Registry, statement: Transition) -> dict[str, str]:
+class _RotateAway(_Rotate):
+    """As a rotation, but the old key is compromised: it signs nothing (KEY-5)."""
+
+    in_script = (
+        "The new key and the key of the other system sign the statement, the notice and the "
+        "list of releases that stay good. The new key is registered, the old one is revoked.",
+    )
+
+
+def _texts(registry: Registry, statement: Transition, papers: Collection[str]) -> dict[str, str]:
     """What is ready to paste, by file name."""
+    names = sorted({*repository_files(registry, statement), *papers})
     return {
         RELEASE_NOTE: render_release_note(statement),
         SECURITY_PAGE: render_security_page(statement),
         SITE_VALUES: render_site_values(registry),
-        REPOSITORY_FILES: "".join(
-            f"keys/public/{name}\n" for name in repository_files(registry, statement)
-        ),
+        REPOSITORY_FILES: "".join(f"keys/public/{name}\n" for name in names),
     }
 
 
@@ -445,7 +505,8 @@ def _discard(system: RotatedSystem, state: RotateState) -> None:
     if not state.old:
         return  # nothing can have been made yet
     if _is_registered(system.bench.registry(), state):
-        return  # the registry decides: there is no way back
+        apply_revocation(system.bench, state)  # the registry decides: there is no way back
+        return
     made = _strays_of(system, state)
     for key_id in made:
         system.discard(key_id)
@@ -463,7 +524,7 @@ def _outcome(system: RotatedSystem, state: RotateState) -> Outcome:
     statement = transition_of(registry, new.id, date.min).name
     lines = (
         *system.described(new),
-        Line(state.old, label="retired"),
+        Line(state.old, label=registry.find(state.old).life.value),
         Line(state.ceremony, label="ceremony"),
         Line(),
         Line("Next: publish the keys (key publish DIR), and make backups of the new key."),

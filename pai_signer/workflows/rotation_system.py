@@ -12,30 +12,59 @@ from typing import ClassVar, Final, Literal
 from pai_signer.domain.page import Line
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
+from pai_signer.domain.revocation import RevokeReason
 from pai_signer.domain.secret import Secret
-from pai_signer.workflows.ceremony import CeremonyState, Plan
+from pai_signer.workflows.ceremony import Plan
+from pai_signer.workflows.ending_key import EndingState
 from pai_signer.workflows.engine import Wipeable
 from pai_signer.workflows.sign_registry import HELD_UNDER
 from pai_signer.workflows.workbench import Workbench
 
-Reason = Literal["scheduled"]
-REASONS: Final[dict[Reason, str]] = {"scheduled": "scheduled rotation"}
+Reason = Literal["scheduled", "compromised"]
+REASONS: Final[dict[Reason, str]] = {
+    "scheduled": "scheduled rotation",
+    "compromised": "the old key is compromised",
+}
+
+#: What a ceremony is for in which the old key is compromised (KEY-5).
+COMPROMISE_PURPOSE: Final = (
+    "The {key_name} in use is in other hands, or may be. A new one takes its place. The old one "
+    "signs nothing any more, and what it signed counts for nothing: the releases that were "
+    "really ours are listed, read, and signed by the new key and the key of the other system."
+)
 
 #: Where the session holds the new key's secret; the keys in use are held under ``HELD_UNDER``.
 NEW: Final = "new"
 
 
-class RotateState(CeremonyState, frozen=True, kw_only=True):
+class RotateState(EndingState, frozen=True, kw_only=True):
     """Where the rotation stands. ``new`` exists in the vault; it signs once ``rotated``."""
 
     reason: Reason = "scheduled"
     old: str = ""
+    #: The old key was revoked before this ceremony: here it only gets its successor.
+    was_revoked: bool = False
     #: Unregistered keys that lay in the vault before: not of this run's making.
     strays_before: tuple[str, ...] = ()
     explained: bool = False
     new: RegisteredKey | None = None
     proved: bool = False
     rotated: bool = False
+
+    @property
+    def is_compromise(self) -> bool:
+        """Whether the old key is compromised, since before or from this ceremony on."""
+        return self.reason == "compromised"
+
+    @property
+    def ends(self) -> str:
+        """The old key, where this ceremony is the one that ends it as compromised."""
+        return self.old if self.is_compromise and not self.was_revoked else ""
+
+    @property
+    def ends_as(self) -> RevokeReason | None:
+        """Compromised, or nothing: a key that is only rotated is retired, not revoked."""
+        return "compromised" if self.ends else None
 
     @property
     def made(self) -> RegisteredKey:
@@ -110,7 +139,10 @@ class RotatedSystem(ABC):
     def following(
         self, registry: Registry, new: RegisteredKey, *, reason: str, now: datetime
     ) -> Registry:
-        """The registry in which ``new`` has taken its place; the vault is not changed."""
+        """The registry in which ``new`` has taken its place; the vault is not changed.
+
+        In ``registry`` the old key is active, or compromised: then it vouches for nothing.
+        """
 
     @abstractmethod
     def described(self, new: RegisteredKey) -> Sequence[Line]:

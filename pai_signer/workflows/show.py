@@ -1,16 +1,20 @@
 """What can be looked at: keys and releases; these workflows only have an outcome (FACE-1)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from pai_signer.domain.artifact import Record
+from pai_signer.domain.endorsement import endorsement_name
 from pai_signer.domain.openpgp import grouped_fingerprint
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import text_name
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey
 from pai_signer.errors import UsageError
+from pai_signer.workflows.compromise_papers import duties_left
 from pai_signer.workflows.engine import (
     Answer,
     Choice,
@@ -81,7 +85,7 @@ def show_keys(bench: Workbench) -> Workflow[ShowState]:
 
 def _keys(bench: Workbench) -> Outcome:
     registry = bench.registry()
-    data = {"serial": registry.serial, "keys": [_key_facts(key) for key in registry.keys]}
+    data = {"serial": registry.serial, "keys": [_key_facts(bench, key) for key in registry.keys]}
     return Outcome(keys_pages(bench), data)
 
 
@@ -91,9 +95,12 @@ def keys_pages(bench: Workbench) -> tuple[Page, ...]:
     lines: list[Line] = []
     for key in registry.keys:
         until = f", until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
-        text = f"{key.state.value}, since {key.created_at:%Y-%m-%d}{until}"
+        text = f"{_shown_state(key)}, since {key.created_at:%Y-%m-%d}{until}"
         lines += [Line(text, label=key.algorithm.value, mark=_STATE_MARKS[key.state])]
         lines += [Line(_shown_id(key))]
+        lines += [
+            Line(duty, label="left to do", mark=Mark.FAIL) for duty in duties_left(bench, key)
+        ]
     title = f"The registry, serial {registry.serial}"
     return (Page(title, tuple(lines) or (Line("no key yet"),)),)
 
@@ -113,27 +120,56 @@ def _key(bench: Workbench, key_id: str) -> Outcome:
     key = bench.registry().find(key_id)
     lines = (
         Line(_shown_id(key), label="ID"),
-        Line(key.state.value, label="state", mark=_STATE_MARKS[key.state]),
+        Line(_shown_state(key), label="state", mark=_STATE_MARKS[key.state]),
+        *_story(bench, key),
         Line(key.user_id or "none", label="name"),
         Line(f"{key.created_at:%Y-%m-%d}", label="since"),
         Line(f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never", label="expires"),
         *(Line(line) for line in key.public_key.splitlines()),
     )
-    return Outcome((Page(f"{key.algorithm.value} key", lines),), _key_facts(key))
+    return Outcome((Page(f"{key.algorithm.value} key", lines),), _key_facts(bench, key))
 
 
 def _shown_id(key: RegisteredKey) -> str:
     return grouped_fingerprint(key.id) if key.algorithm is Algorithm.OPENPGP else key.id
 
 
-def _key_facts(key: RegisteredKey) -> dict[str, str | None]:
+def _shown_state(key: RegisteredKey) -> str:
+    """The state; of a practice key the one that it plays as well."""
+    if key.state is KeyState.REHEARSAL and not key.can_sign:
+        return f"{key.state.value}, plays {key.life.value}"
+    return key.state.value
+
+
+def _story(bench: Workbench, key: RegisteredKey) -> Iterator[Line]:
+    """How it came into its state, and what is left to do of a compromise (KEY-5)."""
+    if key.state_since is not None:
+        yield Line(f"{key.state_since:%Y-%m-%d %H:%M} UTC, {key.reason}", label="in it since")
+    if key.do_not_trust_after is not None:
+        yield Line(f"{key.do_not_trust_after:%Y-%m-%d %H:%M} UTC", label="ours until")
+        yield Line(endorsement_name(key.id), label="stays good")
+    if key.superseded_by is not None:
+        yield Line(key.superseded_by, label="new key")
+    for duty in duties_left(bench, key):
+        yield Line(duty, label="left to do", mark=Mark.FAIL)
+
+
+def _key_facts(bench: Workbench, key: RegisteredKey) -> dict[str, Any]:
+    def shown(moment: datetime | None) -> str | None:
+        return moment.isoformat() if moment else None
+
     return {
         "algorithm": key.algorithm.value,
         "id": key.id,
         "state": key.state.value,
         "user_id": key.user_id,
         "created_at": key.created_at.isoformat(),
-        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "expires_at": shown(key.expires_at),
+        "state_since": shown(key.state_since),
+        "reason": key.reason,
+        "do_not_trust_after": shown(key.do_not_trust_after),
+        "superseded_by": key.superseded_by,
+        "left_to_do": list(duties_left(bench, key)),
         "public_key": key.public_key,
     }
 

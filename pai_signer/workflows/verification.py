@@ -9,7 +9,6 @@ come from the registry, and each signature is checked over what it covers.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from pai_signer.domain.artifact import HashedFile
@@ -43,8 +42,8 @@ from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import BadSignature, CannotTell, DigestMismatch, FormatError, UntrustedKey
 from pai_signer.workflows.unsigned_release import refuse_unsigned
+from pai_signer.workflows.verified import Found, Statement, Verified
 from pai_signer.workflows.vouching import (
-    Discounted,
     Endorsements,
     check_not_contradicted,
     endorsed,
@@ -58,59 +57,6 @@ BUNDLE_SUFFIX: Final = ".bundle"
 #: The tag among the things that are signed; no file is called so.
 TAG: Final = "the tag"
 RECEIPTS: Final = (RECEIPT_NAME, TAG_RECEIPT_NAME)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One thing that was verified, or one that is not there to be verified."""
-
-    text: str
-    proved: bool = True
-
-
-@dataclass(frozen=True)
-class Verified:
-    """All that was found right about a set of files."""
-
-    statements: tuple[Statement, ...]
-    version: str
-    signed_by: tuple[str, ...]
-    manifest: Mapping[str, str] = field(default_factory=dict)
-    artifacts_checked: tuple[str, ...] = ()
-    artifacts_absent: tuple[str, ...] = ()
-    tag_oid: str | None = None
-    #: Signature systems that should have signed what is here, and did not.
-    missing_systems: tuple[str, ...] = ()
-    #: Who endorsed what only a list vouches for (KEY-5), and what that is.
-    endorsed_by: tuple[str, ...] = ()
-    endorsed: tuple[str, ...] = ()
-    #: Compromised keys that signed too: their signatures count for nothing.
-    count_for_nothing: tuple[str, ...] = ()
-
-    def is_endorsed_only(self, thing: str) -> bool:
-        """Whether no signature vouches for ``thing``, but a list of endorsed releases does."""
-        return thing in self.endorsed
-
-
-@dataclass
-class _Found:
-    """What was found so far; ``versions`` are the files that state each version."""
-
-    statements: list[Statement] = field(default_factory=list)
-    signers: dict[str, None] = field(default_factory=dict)
-    versions: dict[str, list[str]] = field(default_factory=dict)
-    missing_systems: dict[str, None] = field(default_factory=dict)
-    #: What a key that is not compromised signed, and what one that is did.
-    vouched: set[str] = field(default_factory=set)
-    discounted: Discounted = field(default_factory=Discounted)
-    endorsed: dict[str, None] = field(default_factory=dict)
-    endorsed_by: dict[str, None] = field(default_factory=dict)
-
-    def states(self, version: str, name: str) -> None:
-        self.versions.setdefault(version, []).append(name)
-
-    def version_of(self, name: str) -> str | None:
-        return next((v for v, names in self.versions.items() if name in names), None)
 
 
 class ReleaseVerifier:
@@ -136,7 +82,7 @@ class ReleaseVerifier:
 
         ``CannotTell`` if there is nothing signed among them.
         """
-        found = _Found()
+        found = Found()
         manifest: dict[str, str] = {}
         if self._manifest_name in files:
             manifest = parse_manifest(files[self._manifest_name])
@@ -182,7 +128,7 @@ class ReleaseVerifier:
             count_for_nothing=found.discounted.shown(),
         )
 
-    def _is_bound(self, receipts: Mapping[str, Receipt], found: _Found) -> bool:
+    def _is_bound(self, receipts: Mapping[str, Receipt], found: Found) -> bool:
         """Whether a signed statement says which release the manifest is of."""
         in_receipt = any(self._manifest_name in receipt.files for receipt in receipts.values())
         return in_receipt or found.version_of(self._manifest_name) is not None
@@ -193,7 +139,7 @@ class ReleaseVerifier:
     def _has_signature(files: Mapping[str, bytes], name: str) -> bool:
         return name + MINISIG_SUFFIX in files or name + OPENPGP_SUFFIX in files
 
-    def _both_signatures(self, files: Mapping[str, bytes], name: str, found: _Found) -> None:
+    def _both_signatures(self, files: Mapping[str, bytes], name: str, found: Found) -> None:
         """Both detached signatures of one small file; one may be absent, none may be wrong."""
         data = files[name]
         minisig, openpgp = files.get(name + MINISIG_SUFFIX), files.get(name + OPENPGP_SUFFIX)
@@ -213,11 +159,11 @@ class ReleaseVerifier:
             self._missing(name, "OpenPGP", found)
 
     @staticmethod
-    def _missing(name: str, system: str, found: _Found) -> None:
+    def _missing(name: str, system: str, found: Found) -> None:
         found.statements.append(Statement(f"{name}: no {system} signature here", proved=False))
         found.missing_systems[system] = None
 
-    def _minisig(self, name: str, signature: bytes, blake2b_512: bytes, found: _Found) -> None:
+    def _minisig(self, name: str, signature: bytes, blake2b_512: bytes, found: Found) -> None:
         key, comment = self.minisig(name, signature, blake2b_512)
         project, version = claims_in_comment(comment)
         names = {self._registry.project}
@@ -235,13 +181,13 @@ class ReleaseVerifier:
         elif version is not None:
             found.discounted.claims[name] = version
 
-    def _openpgp(self, name: str, data: bytes, signature: bytes, found: _Found) -> None:
+    def _openpgp(self, name: str, data: bytes, signature: bytes, found: Found) -> None:
         key, has_expired = self.openpgp(data, signature)
         since = ", expired since" if has_expired else ""
         self._good(name, key, f"{shown_key(key)} ({key.state.value}{since})", found)
 
     @staticmethod
-    def _good(name: str, key: RegisteredKey, signer: str, found: _Found) -> bool:
+    def _good(name: str, key: RegisteredKey, signer: str, found: Found) -> bool:
         """Whether the signature counts: one by a compromised key is right, and says nothing."""
         if key.life is KeyState.COMPROMISED:
             text = f"{name}: the signature by the compromised key {shown_key(key)} counts for"
@@ -296,7 +242,7 @@ class ReleaseVerifier:
             )
         return key
 
-    def _receipts(self, files: Mapping[str, bytes], found: _Found) -> dict[str, Receipt]:
+    def _receipts(self, files: Mapping[str, bytes], found: Found) -> dict[str, Receipt]:
         receipts = {}
         for name in RECEIPTS:
             if name in files:
@@ -308,7 +254,7 @@ class ReleaseVerifier:
         return receipts
 
     @staticmethod
-    def _stated(version: str, thing: str, name: str, found: _Found) -> None:
+    def _stated(version: str, thing: str, name: str, found: Found) -> None:
         """A signed thing says its version; one that only a compromised key signed claims it."""
         if thing in found.vouched:
             found.states(version, name)
@@ -316,7 +262,7 @@ class ReleaseVerifier:
             found.discounted.claims[thing] = version
 
     def _tag(
-        self, files: Mapping[str, bytes], receipts: Mapping[str, Receipt], found: _Found
+        self, files: Mapping[str, bytes], receipts: Mapping[str, Receipt], found: Found
     ) -> str | None:
         """The tag object inside the tag-only bundle (SIG-4)."""
         names = [name for name in files if name.endswith(BUNDLE_SUFFIX)]
@@ -340,7 +286,7 @@ class ReleaseVerifier:
         self,
         manifest: Mapping[str, str],
         artifacts: Mapping[str, HashedFile],
-        found: _Found,
+        found: Found,
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Every artifact at hand against the manifest; partial downloads are fine."""
         for name, hashed in artifacts.items():
@@ -370,7 +316,7 @@ class ReleaseVerifier:
         files: Mapping[str, bytes],
         artifacts: Mapping[str, HashedFile],
         receipts: Mapping[str, Receipt],
-        found: _Found,
+        found: Found,
     ) -> None:
         """A ``.minisig`` for each artifact; a signed receipt stands in for an absent file."""
         digests = {a.name: a.blake2b_512 for r in receipts.values() for a in r.artifacts}
@@ -391,7 +337,7 @@ class ReleaseVerifier:
         files: Mapping[str, bytes],
         manifest: Mapping[str, str],
         tag_oid: str | None,
-        found: _Found,
+        found: Found,
     ) -> None:
         """Find out what vouches for each thing that only compromised keys signed (KEY-5)."""
         stated = next(iter(found.versions), None)
@@ -423,7 +369,7 @@ class ReleaseVerifier:
             digest = None if data is None else hashlib.sha256(data).hexdigest()
             check_not_contradicted(self._endorsements, version, digest, tag_oid)
 
-    def _has_other_voucher(self, thing: str, manifest: Mapping[str, str], found: _Found) -> bool:
+    def _has_other_voucher(self, thing: str, manifest: Mapping[str, str], found: Found) -> bool:
         """A good signature, or for an artifact a manifest that is vouched for and lists it."""
         good = {*found.vouched, *found.endorsed}
         return thing in good or (thing in manifest and self._manifest_name in good)

@@ -37,9 +37,8 @@ from pai_signer.workflows.verification import (
     RECEIPTS,
     TAG,
     ReleaseVerifier,
-    Statement,
-    Verified,
 )
+from pai_signer.workflows.verified import Statement, Verified
 from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
 

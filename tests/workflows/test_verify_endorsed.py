@@ -29,6 +29,7 @@ from pai_signer.workflows.compromise_papers import verify_papers
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.verify_registry import verify_registry
 from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from tests.keys import scratch_key
 from tests.workflows.bench import (
     PHRASES,
     RELEASE,
@@ -39,7 +40,7 @@ from tests.workflows.bench import (
     signed_vault,
     stored,
 )
-from tests.workflows.compromise import minisign, opened_later, openpgp, revoke
+from tests.workflows.compromise import answers, minisign, opened_later, openpgp, revoke
 
 AMD: Final = "pai-0.2.0-amd64.iso"
 
@@ -252,7 +253,7 @@ def test_a_list_that_only_the_compromised_key_signed_is_refused(
     minisign_gone: Compromised,
 ) -> None:
     signed_list(minisign_gone, known_list(minisign_gone), by_compromised=True)
-    refused(minisign_gone, "KEY-5/list-signer")
+    refused(minisign_gone, "KEY-5/paper-signer")
 
 
 def test_a_list_without_any_signature_cannot_be_told(minisign_gone: Compromised) -> None:
@@ -312,7 +313,8 @@ def test_both_keys_compromised_one_list_of_a_third_key_is_enough(
 ) -> None:
     case = minisign_gone
     with opened_later(case.vault) as bench:
-        run(bench, "key.generate", secrets(), only="minisign")
+        said = {**answers(bench, case.key_id), **secrets(new=PHRASES["minisign"])}
+        run(bench, "key.rotate.minisign", said, reason="compromised")
         revoke(bench, case.other, endorse="2")
         run(bench, "key.publish", directory=str(case.keys))
         third = minisign(bench)
@@ -323,6 +325,25 @@ def test_both_keys_compromised_one_list_of_a_third_key_is_enough(
     (case.keys / endorsement_name(case.key_id)).unlink()
     (case.keys / endorsement_name(case.other)).unlink()
     refused(case, "KEY-5/compromised")
+
+
+def test_a_signature_left_over_by_a_key_compromised_since_does_no_harm(
+    minisign_gone: Compromised,
+) -> None:
+    """The notice was published, changed, and then its first signer was compromised too."""
+    case, name = minisign_gone, notice_name(minisign_gone.key_id)
+    left_over = (case.keys / f"{name}.asc").read_bytes()
+    with opened_later(case.vault) as bench:
+        said = {**answers(bench, case.key_id), **secrets(new=PHRASES["minisign"])}
+        run(bench, "key.rotate.minisign", said, reason="compromised")
+        revoke(bench, case.other, endorse="2")
+        run(bench, "key.publish", directory=str(case.keys))
+        assert verify(case).data["verdict"] == "good"
+        run(bench, "key.publish", directory=str(case.keys))
+    assert (case.keys / f"{name}.asc").read_bytes() == left_over
+    # By a stranger it is refused all the same.
+    (case.keys / f"{name}.asc").write_bytes(scratch_key(data=b"x").signature)
+    refused(case, "SIG-5/unknown-key")
 
 
 # --- any changed byte ---------------------------------------------------------------------------

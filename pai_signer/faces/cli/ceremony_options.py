@@ -31,9 +31,25 @@ _OPTIONS: Final = (
 )
 
 
+#: What a ceremony asks in which a key may end before its time (KEY-5).
+_ENDING: Final = (
+    click.option("--certificate", metavar="FILE", help="Compromised: a prepared revocation."),
+    click.option("--trusted-until", metavar="TIME", help="Compromised: ours alone until, UTC."),
+    click.option("--why", metavar="TEXT", help="Revoked: one line for everybody to read."),
+    click.option("--endorse", metavar="N", help="Compromised: how many releases you have read."),
+)
+
+
 def ceremony_options(command: F) -> F:
     """Give ``command`` all of them; ``answers_of`` turns what was given into answers."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def ending_options(command: F) -> F:
+    """Give ``command`` what is asked where a key is revoked."""
+    for option in reversed(_ENDING):
         command = option(command)
     return command
 

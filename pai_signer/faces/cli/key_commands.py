@@ -7,6 +7,7 @@ from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.ceremony_options import (
     answers_of,
     ceremony_options,
+    ending_options,
     passphrase_option,
 )
 from pai_signer.faces.cli.session import CommandSession
@@ -106,7 +107,13 @@ def key_extend(session: CommandSession, until: str | None, descriptors: tuple[st
 
 @key.command("rotate")
 @click.argument("system", type=click.Choice(["minisign", "gpg"]))
-@click.option("--reason", type=click.Choice(["scheduled"]), default="scheduled", help="Why.")
+@click.option(
+    "--reason",
+    type=click.Choice(["scheduled", "compromised"]),
+    default="scheduled",
+    help="Why.",
+)
+@ending_options
 @click.option("--compare", metavar="TEXT", help="The new key's digits or words, as heard.")
 @click.option(
     "--confirm",
@@ -121,11 +128,12 @@ def key_rotate(
     *,
     system: str,
     reason: str,
+    certificate: str | None,
     script: bool,
     descriptors: tuple[str, ...],
     **given: str | None,
 ) -> None:
-    """Put a new key in the place of the one in use, in a ceremony (KEY-3, KEY-4)."""
+    """Put a new key in the place of the one in use, in a ceremony (KEY-3, KEY-4, KEY-5)."""
     entry, script_entry = {
         "minisign": ("key.rotate.minisign", "key.rotate.minisign.script"),
         "gpg": ("key.rotate.gpg", "key.rotate.gpg.script"),
@@ -133,16 +141,15 @@ def key_rotate(
     if script:
         session.run(script_entry, {"reason": reason}, {})
         return
-    session.run(entry, {"reason": reason}, answers_of(given, descriptors))
+    session.run(
+        entry, {"reason": reason, "certificate": certificate or ""}, answers_of(given, descriptors)
+    )
 
 
 @key.command("revoke")
 @click.argument("key_id", required=False, metavar="ID")
 @click.option("--reason", type=click.Choice(["compromised", "superseded", "retired"]), help="Why.")
-@click.option("--certificate", metavar="FILE", help="A revocation that was prepared.")
-@click.option("--trusted-until", metavar="TIME", help="Ours alone until, UTC: 2026-12-31 23:59.")
-@click.option("--why", metavar="TEXT", help="One line for everybody to read.")
-@click.option("--endorse", metavar="N", help="How many releases the list that you read holds.")
+@ending_options
 @click.option("--confirm", metavar="KEYID", help="The ID of the key that is revoked.")
 @ceremony_options
 @click.pass_obj
