@@ -1,0 +1,96 @@
+"""The life of a project's keys, from a script of answers (issue 3, "Shows")."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pai_signer.domain.registry import Algorithm
+from pai_signer.domain.reminders import AvoidedDays, good_expiry_day
+from pai_signer.workflows.engine import YES, Answer
+from pai_signer.workflows.workbench import Workbench
+from tests.long_life import Story, check_end
+from tests.repository import make_repository
+from tests.workflows.bench import PHRASES, ShiftedClock, new_vault, opened, run, secrets
+
+ALGORITHMS = {"minisign": Algorithm.MINISIGN, "gpg": Algorithm.OPENPGP}
+
+
+@dataclass
+class Answers:
+    """A ``Hand`` that opens the vault for every act, hours after the one before."""
+
+    vault: Path
+    phrases: dict[str, bytes] = field(default_factory=lambda: dict(PHRASES))
+    shift: timedelta = timedelta()
+
+    @contextmanager
+    def bench(self) -> Iterator[Workbench]:
+        with opened(self.vault, clock=ShiftedClock(self.shift)) as bench:
+            yield bench
+
+    def secrets(self, **others: bytes) -> dict[str, Answer]:
+        return secrets(**{**self.phrases, **others})
+
+    def generate(self) -> None:
+        with self.bench() as bench:
+            run(bench, "key.generate", self.secrets())
+
+    def release(self, source: Path, version: str, medium: Path) -> None:
+        with self.bench() as bench:
+            run(bench, "release.import", directory=str(source))
+            given: dict[str, str] = {"waive.POL-7": "no custody in a test", "version": version}
+            answers = {"clock": YES, "confirm": version, **self.secrets()}
+            run(bench, "release.sign", answers, **given)
+            run(bench, "release.export", version=version, directory=str(medium))
+
+    def rotate(self, system: str, reason: str) -> None:
+        if reason == "compromised":  # "ours alone until" is said to the minute
+            self.shift += timedelta(hours=2)
+        new = f"weak new {system} phrase after {reason}".encode()
+        with self.bench() as bench:
+            old = bench.registry().signing_key(ALGORITHMS[system])
+            assert old is not None
+            until = f"{bench.clock.now() - timedelta(hours=1):%Y-%m-%d %H:%M}"
+            answers = {
+                "confirm": old.id[-16:],
+                "trusted-until": until,
+                "why": "the laptop was stolen",
+                "endorse": "2",
+                **self.secrets(new=new),
+            }
+            run(bench, f"key.rotate.{system}", answers, reason=reason)
+        self.phrases[system] = new
+
+    def extend(self, days: int) -> None:
+        with self.bench() as bench:
+            wanted = (bench.clock.now() + timedelta(days=days)).date()
+            until = good_expiry_day(wanted, AvoidedDays()).isoformat()
+            run(bench, "key.extend", {"clock": YES, **self.secrets()}, until=until)
+
+    def publish(self, folder: Path) -> None:
+        with self.bench() as bench:
+            run(bench, "key.publish", directory=str(folder))
+
+    def registered(self) -> list[dict[str, Any]]:
+        with self.bench() as bench:
+            return list(run(bench, "key.list").data["keys"])
+
+    def verify(self, release: Path, keys: Path) -> str:
+        with self.bench() as bench:
+            outcome = run(bench, "verify", directory=str(release), keys=str(keys))
+        assert outcome.data["verdict"] == "good"
+        return str(outcome.data["text"])
+
+
+def test_every_release_stays_verifiable_through_the_whole_life(tmp_path: Path) -> None:
+    hand = Answers(new_vault(tmp_path / "vault"))
+    story = Story(hand, tmp_path, make_repository(tmp_path / "repository", 1))
+    acts = list(story.live())
+    assert len(acts) == 10
+    check_end(story)
+    with hand.bench() as bench:
+        entries = bench.journal.entries()
+    assert [e.event for e in entries].count("key.rotated") == 3
