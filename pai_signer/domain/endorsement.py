@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from pai_signer.domain.artifact import Record
-from pai_signer.domain.history import SIGNED, SIGNING, SignedFacts, SigningFacts, read_history
+from pai_signer.domain.history import SignedRelease, read_history
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import decode_record
@@ -88,34 +88,21 @@ def endorse(
         do_not_trust_after=key.do_not_trust_after,
         made_at=made_at,
         journal=JournalHead(n=known[-1].n, hash=known[-1].hash),
-        releases=tuple(r for r in _releases(known) if key_id in r.signed_by),
+        # A journal whose entries make no sense is refused here.
+        releases=tuple(_listed(r) for r in read_history(known).releases if key_id in r.keys),
     )
 
 
-def _releases(entries: tuple[JournalEntry, ...]) -> Iterable[EndorsedRelease]:
-    """The journal's releases with the keys of all their visits, in the order of signing."""
-    history = read_history(entries)  # refuses a journal whose entries make no sense
-    begun: dict[str, SigningFacts] = {}
-    signers: dict[str, dict[str, None]] = {}
-    signed_at: dict[str, datetime] = {}
-    for entry in entries:
-        if entry.event == SIGNING:
-            signing = msgspec.convert(entry.facts, SigningFacts)
-            begun[signing.version] = signing
-        elif entry.event == SIGNED:
-            version = msgspec.convert(entry.facts, SignedFacts).version
-            signers.setdefault(version, {}).update(dict.fromkeys(begun[version].keys))
-            signed_at[version] = entry.time
-    for release in history.releases:
-        yield EndorsedRelease(
-            version=release.version,
-            signed_at=signed_at[release.version],
-            signed_by=tuple(signers[release.version]),
-            manifest_sha256=release.manifest_sha256,
-            tag_oid=release.tag_oid,
-            commit=release.commit,
-            files=dict(sorted(release.files.items())),
-        )
+def _listed(release: SignedRelease) -> EndorsedRelease:
+    return EndorsedRelease(
+        version=release.version,
+        signed_at=release.last_signed_at,
+        signed_by=release.keys,
+        manifest_sha256=release.manifest_sha256,
+        tag_oid=release.tag_oid,
+        commit=release.commit,
+        files=dict(sorted(release.files.items())),
+    )
 
 
 def parse_endorsement(data: bytes) -> Endorsement:

@@ -6,6 +6,7 @@ so a version that was ever signed stays signed with exactly that content.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -68,10 +69,12 @@ class DiscardedFacts(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class SignedRelease:
-    """All visits of one version together."""
+    """All visits of one version together; ``keys`` are the IDs of all that signed in them."""
 
     version: str
     first_signed_at: str
+    last_signed_at: datetime
+    keys: tuple[str, ...] = ()
     manifest: tuple[SignedFile, ...] = ()
     manifest_sha256: str | None = None
     commit: str | None = None
@@ -92,6 +95,15 @@ class ReleaseHistory:
     def find(self, version: str) -> SignedRelease | None:
         """The signed release of this tag name, if any."""
         return next((r for r in self.releases if r.version == version), None)
+
+    def first_and_last(self) -> dict[str, tuple[str, str]]:
+        """The first and the last release that each key signed, by key ID (KEY-2)."""
+        ends: dict[str, tuple[str, str]] = {}
+        for release in self.releases:
+            for key_id in release.keys:
+                first, _ = ends.get(key_id, (release.version, ""))
+                ends[key_id] = (first, release.version)
+        return ends
 
     def unfinished_visit(self, version: str) -> SigningFacts | None:
         """A visit that was journalled as begun and neither as signed nor as discarded."""
@@ -114,8 +126,10 @@ def read_history(entries: Iterable[JournalEntry]) -> ReleaseHistory:
                 case "release.signed":
                     signed = msgspec.convert(entry.facts, SignedFacts)
                     begun = open_visits.pop(signed.version)
-                    before = releases.get(signed.version) or SignedRelease(signed.version, entry.at)
-                    releases[signed.version] = _joined(before, begun, signed)
+                    before = releases.get(signed.version) or SignedRelease(
+                        signed.version, entry.at, entry.time
+                    )
+                    releases[signed.version] = _joined(before, begun, signed, entry.time)
                 case "release.exported":
                     version = str(entry.facts["version"])
                     releases[version] = replace(releases[version], exported=True)
@@ -128,9 +142,13 @@ def read_history(entries: Iterable[JournalEntry]) -> ReleaseHistory:
     return ReleaseHistory(tuple(releases.values()), tuple(open_visits.values()))
 
 
-def _joined(before: SignedRelease, begun: SigningFacts, signed: SignedFacts) -> SignedRelease:
+def _joined(
+    before: SignedRelease, begun: SigningFacts, signed: SignedFacts, at: datetime
+) -> SignedRelease:
     return replace(
         before,
+        last_signed_at=at,
+        keys=tuple(dict.fromkeys((*before.keys, *begun.keys))),
         manifest=begun.manifest or before.manifest,
         manifest_sha256=begun.manifest_sha256 or before.manifest_sha256,
         commit=begun.commit or before.commit,

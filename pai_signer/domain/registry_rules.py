@@ -5,7 +5,7 @@ ever leaves it, a state only moves forward (active, retired, compromised), and w
 trust never changes: a minisign key is what it is, an OpenPGP certificate only grows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -125,19 +125,26 @@ def replace_certificate(
     return _changed(registry, now, keys=_with(registry, grown))
 
 
-def note_releases(
-    registry: Registry, key_id: str, *, first: str, last: str, now: datetime
-) -> Registry:
-    """Say which releases a key signed, from the first to the last (KEY-2)."""
-    key = registry.find(key_id)
+def note_releases(registry: Registry, signed: Mapping[str, tuple[str, str]]) -> Registry:
+    """Say which releases each key signed, from the first to the last, by key ID (KEY-2).
+
+    For a new state that is about to be signed: it gets no further serial. ``PolicyRefused``
+    where the registry knows another first release; keys that are not registered are no matter.
+    """
+    keys = tuple(_noted(key, *signed[key.id]) if key.id in signed else key for key in registry.keys)
+    noted = msgspec.structs.replace(registry, keys=keys)
+    check_registry(noted)
+    return noted
+
+
+def _noted(key: RegisteredKey, first: str, last: str) -> RegisteredKey:
     if key.first_release not in (None, first):
         raise PolicyRefused(
             "KEY-2/first-release",
             f"The first release of {key.id} was {key.first_release}, not {safe_text(first)}.",
             "Compare the journal with the registry.",
         )
-    noted = msgspec.structs.replace(key, first_release=first, last_release=last)
-    return _changed(registry, now, keys=_with(registry, noted))
+    return msgspec.structs.replace(key, first_release=first, last_release=last)
 
 
 def expect_no_signature(registry: Registry, release: UnsignedRelease, *, now: datetime) -> Registry:

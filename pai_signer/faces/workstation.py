@@ -158,6 +158,7 @@ class WorkstationDesk:
             "key.generate": "there are keys already" if minisign or openpgp else "",
             "key.import.minisign": "there is a minisign key already" if minisign else awaited,
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else awaited,
+            "release.unsigned": "" if minisign or openpgp else "there is no key in use",
             "key.publish": no_key,
             "key.revocations": ""
             if any(True for _ in kept_revocations(self._bench))

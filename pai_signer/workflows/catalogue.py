@@ -24,6 +24,7 @@ from pai_signer.workflows.ceremony_records import (
     list_ceremonies,
     show_ceremony,
 )
+from pai_signer.workflows.declare_unsigned import declare_unsigned
 from pai_signer.workflows.drill import prepare_drill
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
@@ -132,6 +133,13 @@ CATALOGUE: Final = (
         "Receipts of a release",
         "release show",
         lambda bench, a: show_release(bench, a.get("version", "")),
+    ),
+    Entry(
+        "release.unsigned",
+        "A release that was never signed",
+        "release unsigned",
+        lambda bench, a: declare_unsigned(bench, a.get("version", "")),
+        group=Group.KEYS,
     ),
     Entry("release.list", "All releases", "release list", lambda bench, _: list_releases(bench)),
     Entry("key.list", "The keys", "key list", lambda bench, _: show_keys(bench), group=Group.KEYS),

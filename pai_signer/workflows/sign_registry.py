@@ -17,7 +17,7 @@ from pai_signer.domain.registry import (
     RegisteredKey,
     Registry,
 )
-from pai_signer.domain.registry_rules import check_successor
+from pai_signer.domain.registry_rules import check_successor, note_releases
 from pai_signer.domain.secret import Secret
 from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows.verify_registry import verify_registry
@@ -51,12 +51,14 @@ def sign_and_store(
 ) -> None:
     """Sign ``registry``, verify it, journal ``event`` and store it; wipes the session.
 
+    Which releases each key signed is filled in from the journal (KEY-2).
     ``held_under`` names what the session holds for the signing key of each system in the
     *new* state. The entry holds ``facts`` and which state of the registry was signed.
     Raises ``PolicyRefused`` for a wrong passphrase and for a state that may not follow the
     stored one; the stored registry is then as it was.
     """
     try:
+        registry = note_releases(registry, bench.history().first_and_last())
         check_successor(bench.registry(), registry)
         files = _signed(bench, registry, held_under)
     finally:

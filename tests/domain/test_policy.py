@@ -108,6 +108,7 @@ def signed(version: str, **changes: Any) -> SignedRelease:
     plain = SignedRelease(
         version,
         "2026-01-01T00:00:00Z",
+        datetime(2026, 1, 1, tzinfo=UTC),
         manifest=(SignedFile(name="x", sha256="9" * 64),),
         manifest_sha256="9" * 64,
         commit=OLD,

@@ -249,16 +249,22 @@ def test_a_minisign_key_has_no_certificate() -> None:
 # --- releases ---------------------------------------------------------------------------------
 
 
+def noted(known: Registry, first: str, last: str) -> Registry:
+    """A later state in which key 1 signed from ``first`` to ``last``."""
+    later = msgspec.structs.replace(known, serial=known.serial + 1, changed_at=LATER)
+    return note_releases(later, {"1": (first, last), "unknown": ("v9", "v9")})
+
+
 def test_releases_of_a_key_are_noted_from_the_first_to_the_last() -> None:
-    once = note_releases(registry(), "1", first="v0.2.0", last="v0.2.0", now=LATER)
-    changed = read_back(note_releases(once, "1", first="v0.2.0", last="v0.3.0", now=LATER))
+    once = noted(registry(), "v0.2.0", "v0.2.0")
+    changed = read_back(noted(once, "v0.2.0", "v0.3.0"))
     key = changed.find("1")
     assert (key.first_release, key.last_release) == ("v0.2.0", "v0.3.0")
     check_successor(once, changed)
     with pytest.raises(PolicyRefused, match="first release"):
-        note_releases(changed, "1", first="v0.1.0", last="v0.3.0", now=LATER)
+        noted(changed, "v0.1.0", "v0.3.0")
     with pytest.raises(FormatError, match="names a release"):
-        note_releases(registry(), "1", first="v 1", last="v2", now=LATER)
+        noted(registry(), "v 1", "v2")
 
 
 def test_a_release_of_which_no_signature_was_expected() -> None:
@@ -271,7 +277,7 @@ def test_a_release_of_which_no_signature_was_expected() -> None:
 
 
 def test_a_signed_release_is_never_declared_unsigned() -> None:
-    signed = note_releases(registry(), "1", first="v0.2.0", last="v0.3.0", now=LATER)
+    signed = noted(registry(), "v0.2.0", "v0.3.0")
     for version in ("v0.2.0", "v0.3.0"):
         with pytest.raises(PolicyRefused, match="already"):
             expect_no_signature(signed, UnsignedRelease(version=version, reason="x"), now=LATER)
@@ -452,7 +458,7 @@ def test_a_rehearsal_registry_never_becomes_a_real_one() -> None:
 
 
 def test_facts_that_were_told_once_stay() -> None:
-    told = note_releases(compromised(), "1", first="v1", last="v2", now=LATER)
+    told = noted(compromised(), "v1", "v2")
     for field, value, why in (
         ("do_not_trust_after", LATER, "do_not_trust_after"),
         ("first_release", "v0", "first_release"),

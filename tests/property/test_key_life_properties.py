@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given, reject, settings
 from hypothesis import strategies as st
@@ -109,7 +110,8 @@ def _changed(known: Registry, change: str, key_id: str, step: int, now: datetime
     release = UnsignedRelease(version=f"v0.0.{step}", reason="before there were keys")
     if step % 2:
         return expect_no_signature(known, release, now=now)
-    return note_releases(known, key_id, first="v1.0.0", last=f"v1.0.{step}", now=now)
+    later = msgspec.structs.replace(known, serial=known.serial + 1, changed_at=now)
+    return note_releases(later, {key_id: ("v1.0.0", f"v1.0.{step}")})
 
 
 @given(lives())

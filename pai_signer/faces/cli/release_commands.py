@@ -7,7 +7,7 @@ import click
 from pai_signer.composition import sources, verifiers
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
-from pai_signer.faces.cli.ceremony_options import passphrase_option
+from pai_signer.faces.cli.ceremony_options import answers_of, passphrase_option
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.workflows.engine import YES, Answer, Conversation, Session
 from pai_signer.workflows.import_questions import DIGEST
@@ -97,6 +97,25 @@ def release_sign(
 def release_export(session: CommandSession, version: str, dest: str | None) -> None:
     """Write the signatures to a medium, read them back, unmount it."""
     session.run("release.export", {"version": version, "directory": dest or ""}, {})
+
+
+@release.command("unsigned")
+@click.argument("version", required=False, metavar="vX.Y.Z")
+@click.option("--manifest", metavar="FILE", help="Its checksums as they were published.")
+@click.option("--reason", metavar="TEXT", help="One line for everybody to read.")
+@click.option("--confirm", metavar="vX.Y.Z", help="The version again: it stands for ever.")
+@passphrase_option
+@click.pass_obj
+def release_unsigned(
+    session: CommandSession,
+    /,
+    *,
+    version: str | None,
+    descriptors: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """Put into the registry that an old release was published without signatures (KEY-2)."""
+    session.run("release.unsigned", {"version": version or ""}, answers_of(given, descriptors))
 
 
 @release.command("list")
