@@ -1,6 +1,5 @@
 """The whole job on practice media with throwaway keys, played by a script (FACE-5)."""
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import failures
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
-from pai_signer.domain.words import to_words
 from pai_signer.errors import SignerError, UntrustedKey
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES, Answer, Outcome
@@ -39,7 +37,7 @@ def rehearse(bench: Workbench, plan: RehearsalPlan, speaker: Speaker) -> Outcome
 
     It ends with the proof that production verification rejects what was made.
     """
-    phrases = {"minisign": _throwaway_phrase(), "gpg": _throwaway_phrase()}
+    phrases = {name: _throwaway_phrase(bench) for name in ("minisign", "gpg")}
     # A practice machine has a network, and perhaps little memory.
     _play(bench, "key.generate", {}, {"despite": WHY, **_secrets(phrases)}, speaker)
     picked = {"medium": plan.downloads}
@@ -81,8 +79,9 @@ def _to_waive(bench: Workbench, version: str) -> list[str]:
     return [result.id for result in failures(results) if result.waivable]
 
 
-def _throwaway_phrase() -> bytes:
-    return " ".join(to_words(secrets.token_bytes(6))).encode()
+def _throwaway_phrase(bench: Workbench) -> bytes:
+    with bench.passphrases.offer() as words:
+        return bytes(words.reveal())
 
 
 def _secrets(phrases: Mapping[str, bytes]) -> dict[str, Answer]:

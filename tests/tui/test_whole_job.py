@@ -83,9 +83,9 @@ def keyed(room: Path) -> Keyed:
             app.press("Enter")
         app.until("Keys", "public key", "key revocations DEST", "Done.")
         app.press("Enter")
-        app.until("Ceremonies", "The registry, serial 1", "Esc back")
+        app.until("Ceremonies", "The registry, serial 2", "Esc back")
         app.press("Escape")
-        app.until("rehearsal, rotate by", "Import a release")
+        app.until("rehearsal, rotate by", "not carried out yet", "F10 leave")
         leave(app)
         check_screens(app, is_console=False)
         check_no_canary(app, made)
@@ -104,12 +104,12 @@ def a_strong_canary() -> str:
 
 def begin_alone(app: Tmux) -> None:
     """Through the frame of a ceremony, as a lone maintainer on a practice machine goes."""
-    for question in ("Begin the ceremony?", "second maintainer", "Name of the witness"):
+    for question in ("Begin the ceremony?", "Name of the second maintainer", "Name of the witness"):
         app.until(question)
         app.press("Enter")
     app.until("Is all of it on the table?")
     app.press("y")
-    shown = app.until("Before the first step", "free space", "F1 help")
+    shown = app.until("Before the first step", "free space", "go on")
     if "Why go on all the same?" in shown:
         app.answer(WHY)
     else:

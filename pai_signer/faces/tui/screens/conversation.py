@@ -229,8 +229,11 @@ class ConversationScreen(Frame):
 
     def _offer(self, keys: Sequence[str]) -> None:
         """The keys of a step; a ceremony's has one more."""
-        is_ceremony = self._conversation is not None and self._conversation.is_ceremony
-        self.offer(*keys, *(("F3 note",) if is_ceremony else ()))
+        if self._conversation is not None and self._conversation.is_ceremony:
+            # 78 cells have no room for both; where there is a b, Esc does the same.
+            shorter = (key for key in keys if key != "Esc back" or "b back" not in keys)
+            keys = (*shorter, "F3 note")
+        self.offer(*keys)
 
     def _say_where(self) -> None:
         more_pages = "" if self._is_last_page else "There are more pages."
