@@ -39,7 +39,8 @@ REVOCATION: Final = "revocation.asc"
 #: What the passphrase of the key that ends is called: it is not the one that signs.
 REVOKED_KEY: Final = "revoked"
 MAX_REVOCATION_BYTES: Final = 64 << 10
-_TIME_FORMAT: Final = "%Y-%m-%d %H:%M"
+#: To the second where it has to be exact; people say it to the minute.
+MOMENT_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 
 DEFAULT_WHY: Final[dict[RevokeReason, str]] = {
     "compromised": "compromised",
@@ -175,10 +176,12 @@ class AskTrustedUntil(_EndingStep[N]):
 
 
 def parse_moment(text: str) -> datetime:
-    """A minute in UTC as ``YYYY-MM-DD HH:MM``; ``UsageError`` for anything else."""
+    """A minute in UTC as ``YYYY-MM-DD HH:MM``, or a second; ``UsageError`` for anything else."""
     typed = " ".join(text.split())
+    minute = MOMENT_FORMAT.removesuffix(":%S")
     try:
-        return datetime.strptime(typed, _TIME_FORMAT).replace(tzinfo=UTC)
+        pattern = MOMENT_FORMAT if typed.count(":") > 1 else minute
+        return datetime.strptime(typed, pattern).replace(tzinfo=UTC)
     except ValueError as error:
         raise UsageError(
             "KEY-5/time-typed",

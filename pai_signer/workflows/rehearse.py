@@ -32,24 +32,31 @@ class RehearsalPlan:
     publish: Callable[[Path], Path]
 
 
-def rehearse(bench: Workbench, plan: RehearsalPlan, speaker: Speaker) -> Outcome:
+def rehearse(
+    bench: Workbench,
+    plan: RehearsalPlan,
+    speaker: Speaker,
+    phrases: Mapping[str, bytes] | None = None,
+) -> Outcome:
     """Generate, import, review, sign, export, verify; returns where everything is.
 
-    It ends with the proof that production verification rejects what was made.
+    It ends with the proof that production verification rejects what was made. ``phrases``
+    are throwaway passphrases of both keys, for whoever goes on with them.
     """
-    phrases = {name: _throwaway_phrase(bench) for name in ("minisign", "gpg")}
+    if phrases is None:
+        phrases = throwaway_phrases(bench)
     # A practice machine has a network, and perhaps little memory.
-    _play(bench, "key.generate", {}, {"despite": WHY, **_secrets(phrases)}, speaker)
+    play_entry(bench, "key.generate", {}, {"despite": WHY, **as_answers(phrases)}, speaker)
     picked = {"medium": plan.downloads}
-    _play(bench, "release.import", {"version": plan.version}, picked, speaker)
+    play_entry(bench, "release.import", {"version": plan.version}, picked, speaker)
     answers: dict[str, Answer] = {"clock": YES, "confirm": plan.version}
     answers.update({f"{WAIVE}{check}": WHY for check in _to_waive(bench, plan.version)})
-    answers.update(_secrets(phrases))
-    _play(bench, "release.sign", {"version": plan.version}, answers, speaker)
+    answers.update(as_answers(phrases))
+    play_entry(bench, "release.sign", {"version": plan.version}, answers, speaker)
     picked = {"medium": plan.uploads}
-    exported = _play(bench, "release.export", {"version": plan.version}, picked, speaker)
+    exported = play_entry(bench, "release.export", {"version": plan.version}, picked, speaker)
     folder = plan.publish(Path(str(exported.data["folder"])))
-    verified = _verify(bench, folder, accept_rehearsal=True)
+    verified = verify_practice(bench, folder, accept_rehearsal=True)
     lines = (
         *verified.pages[0].lines,
         Line(_rejected_in_production(bench, folder), label="production", mark=Mark.OK),
@@ -59,13 +66,14 @@ def rehearse(bench: Workbench, plan: RehearsalPlan, speaker: Speaker) -> Outcome
     return Outcome((Page("The rehearsal is over", lines),), data)
 
 
-def _play(
+def play_entry(
     bench: Workbench,
     entry_id: str,
     arguments: Mapping[str, str],
     answers: Mapping[str, Answer],
     speaker: Speaker,
 ) -> Outcome:
+    """Play one entry of the catalogue; raises what its outcome refuses."""
     outcome = play(catalogue.begin(bench, entry_id, arguments), answers, speaker)
     if outcome.refusal is not None:
         raise outcome.refusal
@@ -79,16 +87,24 @@ def _to_waive(bench: Workbench, version: str) -> list[str]:
     return [result.id for result in failures(results) if result.waivable]
 
 
-def _throwaway_phrase(bench: Workbench) -> bytes:
+def throwaway_phrases(bench: Workbench) -> dict[str, bytes]:
+    """A passphrase for each of the two keys."""
+    return {name: throwaway_phrase(bench) for name in ("minisign", "gpg")}
+
+
+def throwaway_phrase(bench: Workbench) -> bytes:
+    """Random words; as bytes, for they open practice keys only."""
     with bench.passphrases.offer() as words:
         return bytes(words.reveal())
 
 
-def _secrets(phrases: Mapping[str, bytes]) -> dict[str, Answer]:
+def as_answers(phrases: Mapping[str, bytes]) -> dict[str, Answer]:
+    """Fresh secrets, since each is wiped by the step that takes it."""
     return {name: Secret(bytearray(phrase)) for name, phrase in phrases.items()}
 
 
-def _verify(bench: Workbench, folder: Path, *, accept_rehearsal: bool) -> Outcome:
+def verify_practice(bench: Workbench, folder: Path, *, accept_rehearsal: bool) -> Outcome:
+    """Verify the published folder; as practice, or as strictly as any real release."""
     request = VerifyRequest(
         directory=folder,
         keys=folder / "keys",
@@ -101,7 +117,7 @@ def _verify(bench: Workbench, folder: Path, *, accept_rehearsal: bool) -> Outcom
 def _rejected_in_production(bench: Workbench, folder: Path) -> str:
     """FACE-5: the same files have to fail where real releases are verified."""
     try:
-        _verify(bench, folder, accept_rehearsal=False)
+        verify_practice(bench, folder, accept_rehearsal=False)
     except UntrustedKey as error:
         return f"rejected, as it must be: {error.summary}"
     raise SignerError(

@@ -73,7 +73,7 @@ SITE_VALUES: Final = "site-values.txt"
 REPOSITORY_FILES: Final = "repository-files.txt"
 
 #: A key is named by its ID; of a fingerprint, that many of its last digits.
-_CONFIRMED_DIGITS: Final = 16
+CONFIRMED_DIGITS: Final = 16
 
 
 def rotation(system: RotatedSystem, reason: Reason, certificate: str = "") -> Workflow[RotateState]:
@@ -404,7 +404,7 @@ class _Rotate(_RotateStep):
     def question(self, state: RotateState) -> Question:
         if self._is_over(state):
             return Automatic("rotate")
-        old = state.old[-_CONFIRMED_DIGITS:]
+        old = state.old[-CONFIRMED_DIGITS:]
         return TypedText(
             "confirm",
             f"From now on {state.made.id} signs. Type the ID of the key that ends, {old}",

@@ -13,10 +13,12 @@ from pai_signer.composition import (
     verifiers,
 )
 from pai_signer.domain.progress import Progress
+from pai_signer.domain.registry import KeyState
 from pai_signer.errors import SignerError, UntrustedKey
 from pai_signer.workflows import rehearse as module
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.rehearse import rehearse
+from pai_signer.workflows.rehearse_ceremonies import rehearse_ceremonies
 from pai_signer.workflows.verify_release import VerifyRequest, verify_release
 from tests.keys import WEAK_SCRYPT_LIMITS
 from tests.workflows.bench import Silent, events
@@ -86,10 +88,10 @@ def test_every_signed_thing_says_rehearsal(played: tuple[Path, Outcome, list[str
 def test_a_production_verification_that_accepts_is_a_bug_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module._verify
+    real = module.verify_practice
     monkeypatch.setattr(
         module,
-        "_verify",
+        "verify_practice",
         lambda bench, folder, *, accept_rehearsal: real(bench, folder, accept_rehearsal=True),
     )
     with pytest.raises(SignerError) as error:
@@ -100,3 +102,26 @@ def test_a_production_verification_that_accepts_is_a_bug_and_says_so(
 def test_a_folder_with_a_rehearsal_in_it_is_not_begun_again(tmp_path: Path) -> None:
     assert prepare_rehearsal(tmp_path / "here")
     assert not prepare_rehearsal(tmp_path / "here")
+
+
+def test_every_ceremony_is_rehearsed_and_the_release_stays_good(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    assert prepare_rehearsal(folder)
+    with open_rehearsal(folder, limits=WEAK_SCRYPT_LIMITS) as (bench, _):
+        plan = rehearsal_plan(bench, folder)
+        outcome = rehearse_ceremonies(bench, plan, Silent())
+        journal = events(bench)
+        states = [(key.state, key.life) for key in bench.registry().keys]
+        transcripts = [bench.ceremonies.load(name) for name in bench.ceremonies.names()]
+    verdicts = outcome.data["ceremonies"]
+    assert len(verdicts) == 6
+    assert all(text.startswith("GOOD: PAI v0.2.0: 2 of 2 files") for text in verdicts.values())
+    assert "counts for nothing" not in verdicts["prepare for a compromise"]
+    assert "counts for nothing" in verdicts["minisign compromised"]
+    assert journal.count("key.rotated") == 3
+    assert {"key.extended", "key.revoked"} <= set(journal)
+    assert {state for state, _ in states} == {KeyState.REHEARSAL}
+    assert [life for _, life in states].count(KeyState.COMPROMISED) == 1
+    texts = [files["transcript.txt"] for files in transcripts if "transcript.txt" in files]
+    assert len(texts) == 5
+    assert all(b"REHEARSAL" in text for text in texts)
