@@ -9,7 +9,7 @@ from pai_signer.domain.host import HostFacts
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
-from pai_signer.errors import SignerError
+from pai_signer.errors import PolicyRefused, SignerError
 from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
 from pai_signer.faces.journal_text import journal_line
 from pai_signer.ports import Medium
@@ -20,7 +20,7 @@ from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_ti
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.key_dates import has_expired
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
-from pai_signer.workflows.rotation_compromise import awaited_key, old_key
+from pai_signer.workflows.rotation_compromise import awaited_key, check_can_follow, old_key
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.show import keys_pages
 from pai_signer.workflows.unsigned_part import unsigned_part
@@ -28,6 +28,7 @@ from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.
 DISCARD: Final = "unfinished.discard"
+EXPIRED: Final = "the OpenPGP key has expired: extend it first"
 #: The system that each rotation is about: it is offered twice, by its two reasons.
 _ROTATED: Final = {
     "key.rotate.minisign": Algorithm.MINISIGN,
@@ -104,13 +105,11 @@ class WorkstationDesk:
 
     def _rotation_away(self, entry: catalogue.Entry) -> Action:
         """The same ceremony where the old key is in other hands (KEY-5)."""
-        old = old_key(self._bench.registry(), _ROTATED[entry.id], "compromised")
-        why_not = "" if old else self._why_not(entry.id)
         label = entry.label.replace(" (ceremony)", ": compromised (ceremony)")
         return Action(
             entry.id,
             label,
-            why_not,
+            self._why_not_away(entry.id),
             arguments={"reason": "compromised"},
             group=entry.group.value,
         )
@@ -153,7 +152,7 @@ class WorkstationDesk:
             awaited = "a compromised key awaits its successor: rotate it"
         expired = ""
         if openpgp and has_expired(openpgp, self._bench.clock.now()):
-            expired = "the OpenPGP key has expired: extend it first"
+            expired = EXPIRED
         reasons = {
             "key.generate": "there are keys already" if minisign or openpgp else "",
             "key.import.minisign": "there is a minisign key already" if minisign else awaited,
@@ -174,6 +173,21 @@ class WorkstationDesk:
             "key.drill": "" if minisign or openpgp else "there is no key in use",
         }
         return reasons.get(entry_id, "")
+
+    def _why_not_away(self, entry_id: str) -> str:
+        """Why a key cannot be rotated away from as compromised; the old key need not be whole."""
+        registry, now = self._bench.registry(), self._bench.clock.now()
+        old = old_key(registry, _ROTATED[entry_id], "compromised")
+        if old is None:
+            return self._why_not(entry_id)
+        openpgp = registry.signing_key(Algorithm.OPENPGP)
+        if openpgp and openpgp != old and has_expired(openpgp, now):
+            return EXPIRED
+        try:
+            check_can_follow(registry, old)
+        except PolicyRefused as refusal:
+            return refusal.summary
+        return ""
 
     def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
         """Start or resume."""

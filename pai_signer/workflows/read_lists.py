@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from pai_signer.domain.endorsement import EndorsedRelease, Endorsement, parse_endorsement
-from pai_signer.domain.page import Line, Page, digest_lines
+from pai_signer.domain.page import Line, Mark, Page, digest_lines
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Registry
 from pai_signer.errors import BadSignature, UsageError
@@ -119,11 +119,15 @@ def _pages(endorsement: Endorsement) -> Iterator[Page]:
         ),
     )
     for number, release in enumerate(endorsement.releases, 1):
-        yield Page(f"{release.version} ({number} of {count})", tuple(_lines(release)))
+        yield Page(f"{release.version} ({number} of {count})", tuple(_lines(release, endorsement)))
 
 
-def _lines(release: EndorsedRelease) -> Iterator[Line]:
-    yield Line(f"{release.signed_at:%Y-%m-%d %H:%M} UTC", label="signed on")
+def _lines(release: EndorsedRelease, endorsement: Endorsement) -> Iterator[Line]:
+    is_late = release.signed_at > endorsement.do_not_trust_after
+    mark = Mark.WARN if is_late else Mark.NONE
+    yield Line(f"{release.signed_at:%Y-%m-%d %H:%M} UTC", label="signed on", mark=mark)
+    if is_late:
+        yield Line("After the key's last moment of trust: was it really you who signed it?")
     for signer in release.signed_by:
         yield Line(signer, label="by")
     yield from digest_lines("manifest", release.manifest_sha256 or "")

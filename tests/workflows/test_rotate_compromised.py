@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +14,13 @@ from pai_signer.domain.compromise import notice_name
 from pai_signer.domain.endorsement import endorsement_name
 from pai_signer.domain.openpgp_certificate import key_revocation_codes
 from pai_signer.domain.openpgp_signatures import RevocationReason
+from pai_signer.domain.page import Mark
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, KeyState
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.transition import parse_transition
 from pai_signer.errors import PolicyRefused, SignerError, UsageError
+from pai_signer.faces.workstation import WorkstationDesk
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Automatic, Conversation
 from pai_signer.workflows.overview import home_page
@@ -24,14 +28,20 @@ from pai_signer.workflows.rotation import RELEASE_NOTE, REPOSITORY_FILES, SECURI
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     PHRASES,
+    RELEASE,
     WHY,
+    ShiftedClock,
+    Silent,
+    downloads,
     downloads_copy,
     events,
     keyed_vault,
+    opened,
     published,
     rename_release,
     run,
     secrets,
+    sign,
     signed_vault,
 )
 from tests.workflows.compromise import active, answers, opened_later, revoke
@@ -311,7 +321,7 @@ def walk(bench: Workbench, system: Rotating, before: str) -> Conversation[Any]:
     return talk
 
 
-STEPS: Final = ("trusted-until", "prepare", "read-lists", "generate", "rotate", "apply")
+STEPS: Final = ("prepare", "read-lists", "rotate", "apply")
 
 
 @pytest.mark.parametrize("at", STEPS)
@@ -368,6 +378,64 @@ def test_discarded_after_it_the_key_is_revoked_in_the_vault_too(signed: Workbenc
     walk(signed, GPG, "apply").discard()
     with pytest.raises(PolicyRefused, match="revoked"):
         signed.openpgp.prove(old, Secret(bytearray(PHRASES["gpg"])))
+
+
+# --- what can be chosen -----------------------------------------------------------------------
+
+
+def why_not(bench: Workbench, entry: str, **arguments: str) -> str:
+    actions = WorkstationDesk(bench, ExitStack()).actions()
+    found = (a.unavailable_because for a in actions if (a.id, a.arguments) == (entry, arguments))
+    return next(found)
+
+
+def test_the_app_offers_both_rotations_and_says_which_cannot_be_chosen(tmp_path: Path) -> None:
+    away = {"reason": "compromised"}
+    vault = keyed_vault(tmp_path / "vault")
+    with opened_later(vault) as bench:
+        for system in (MINISIGN, GPG):
+            assert why_not(bench, system.entry, **away) == ""
+        revoke(bench, MINISIGN.active(bench))
+        assert why_not(bench, MINISIGN.entry) == "there is no minisign key yet"
+        assert why_not(bench, MINISIGN.entry, **away) == ""
+        assert "only key that can sign" in why_not(bench, GPG.entry, **away)
+        assert "awaits its successor" in why_not(bench, "key.import.minisign")
+    with opened(vault, clock=ShiftedClock(timedelta(days=401))) as bench:
+        assert "extend it first" in why_not(bench, MINISIGN.entry, **away)
+
+
+def test_without_keys_nothing_of_it_can_be_chosen(empty: Workbench) -> None:
+    for system in (MINISIGN, GPG):
+        assert why_not(empty, system.entry, reason="compromised")
+    assert why_not(empty, "key.revoke")
+    assert why_not(empty, "key.drill")
+
+
+def test_no_release_is_signed_while_a_system_has_no_key(signed: Workbench, tmp_path: Path) -> None:
+    revoke(signed, MINISIGN.active(signed))
+    later = rename_release(downloads_copy(tmp_path / "later"), LATER, b"later")
+    run(signed, "release.import", directory=str(later), version=f"v{LATER}")
+    said = {"clock": "yes", "confirm": f"v{LATER}", **secrets()}
+    with pytest.raises(PolicyRefused, match="POL-6"):
+        run(signed, "release.sign", said, **{"waive.POL-7": WHY, "version": f"v{LATER}"})
+    assert signed.releases.staged(f"v{LATER}") == {}
+
+
+def test_a_release_after_the_last_moment_of_trust_is_marked_on_its_page(tmp_path: Path) -> None:
+    """It stays endorsed, for the journal proves it; but whoever reads shall look twice."""
+    for vault, mark in (
+        (signed_vault(tmp_path / "before"), Mark.NONE),
+        (keyed_vault(tmp_path / "after"), Mark.WARN),
+    ):
+        with opened_later(vault) as bench:
+            if mark is Mark.WARN:  # now, which is an hour after that moment
+                run(bench, "release.import", directory=str(downloads()))
+                sign(bench)
+            key_id, speaker = MINISIGN.active(bench), Silent()
+            said = answers(bench, key_id)
+            run(bench, "key.revoke", said, speaker, id=key_id, reason="compromised")
+        (page,) = [page for page in speaker.shown if page.title == f"{RELEASE} (1 of 1)"]
+        assert page.lines[0].mark is mark
 
 
 # --- what is left to do (KEY-6) -------------------------------------------------------------

@@ -3,6 +3,7 @@
 Every refusal exits with 4 and says which rule it was (KEY-5, VER-1).
 """
 
+import dataclasses
 import functools
 import hashlib
 import shutil
@@ -33,10 +34,12 @@ from tests.keys import scratch_key
 from tests.workflows.bench import (
     PHRASES,
     RELEASE,
+    downloads,
     keyed_vault,
     published,
     run,
     secrets,
+    sign,
     signed_vault,
     stored,
 )
@@ -344,6 +347,22 @@ def test_a_signature_left_over_by_a_key_compromised_since_does_no_harm(
     # By a stranger it is refused all the same.
     (case.keys / f"{name}.asc").write_bytes(scratch_key(data=b"x").signature)
     refused(case, "SIG-5/unknown-key")
+
+
+def test_a_rehearsed_compromise_is_good_as_a_rehearsal_only(tmp_path: Path) -> None:
+    with opened_later(keyed_vault(tmp_path / "vault", rehearsal=True)) as bench:
+        run(bench, "release.import", directory=str(downloads()))
+        sign(bench)
+        revoke(bench, minisign(bench))
+        out = run(bench, "release.export", version=RELEASE, directory=str(tmp_path))
+    folder = Path(out.data["folder"])
+    request = VerifyRequest(directory=folder, keys=folder / "keys")
+    with pytest.raises(SignerError) as refusal:
+        verify_release(request, sources(), verifiers(), Progress())
+    assert refusal.value.code == "FACE-5/rehearsal"
+    practice = dataclasses.replace(request, accept_rehearsal=True)
+    data = verify_release(practice, sources(), verifiers(), Progress()).data
+    assert len(data["counts_for_nothing"]) == len(data["endorsed_by"]) == 1
 
 
 # --- any changed byte ---------------------------------------------------------------------------
