@@ -37,7 +37,7 @@ from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
 from pai_signer.ports import Clock, Host, Media, Passphrases, Sources
 from pai_signer.workflows.rehearse import RehearsalPlan
-from pai_signer.workflows.settle import settle_unfinished
+from pai_signer.workflows.release.settle import settle_unfinished
 from pai_signer.workflows.workbench import Verifiers, Workbench
 
 BUILT_IN_PROFILE: Final = "pai.toml"

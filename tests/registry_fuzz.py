@@ -40,7 +40,7 @@ from pai_signer.domain.registry_rules import check_successor, retire, rotate
 from pai_signer.domain.reminders import reminders
 from pai_signer.domain.transition import render_transition, transition_of
 from pai_signer.errors import BadSignature, CannotTell, FormatError, PolicyRefused, UntrustedKey
-from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
 from tests.registries import BORN, YEAR, openpgp_key
 

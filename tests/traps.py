@@ -234,7 +234,9 @@ MINISIGN: Final = (
         ),
         (
             Guard(_MINISIG, "    if signed != name:", "    if False:"),
-            Guard("workflows/verification.py", "check_file_in_comment(comment, name)", "pass"),
+            Guard(
+                "workflows/verify/verification.py", "check_file_in_comment(comment, name)", "pass"
+            ),
         ),
     ),
     Trap(
@@ -282,7 +284,7 @@ GPG: Final = (
         ),
         (
             Guard(
-                "workflows/extend_gpg.py",
+                "workflows/keys/extend_gpg.py",
                 "[registered.public_key, info.certificate]",
                 "[info.certificate]",
             ),
@@ -334,15 +336,15 @@ GPG: Final = (
         ),
         (
             Guard("adapters/gpg_life.py", "if last > self._clock.now():", "if False:"),
-            Guard("workflows/key_dates.py", "    if now < earliest:", "    if False:"),
-            Guard("workflows/key_dates.py", "if answer != YES and known and", "if False and"),
+            Guard("workflows/keys/key_dates.py", "    if now < earliest:", "    if False:"),
+            Guard("workflows/keys/key_dates.py", "if answer != YES and known and", "if False and"),
             Guard(
-                "workflows/ceremony_steps.py",
+                "workflows/ceremony/steps.py",
                 "        check_clock(self._bench, YES if was_clock_compared(following) else "
                 "CLOCK_NOT_COMPARED)\n",
                 "",
             ),
-            Guard("workflows/rotation.py", "        self._check_ground(state)\n", ""),
+            Guard("workflows/keys/rotation.py", "        self._check_ground(state)\n", ""),
             Guard("domain/registry.py", "    if now < registry.changed_at:", "    if False:"),
         ),
     ),
@@ -579,7 +581,7 @@ SECRETS: Final = (
                 "                    pass",
             ),
             Guard(
-                "workflows/rotation_system.py",
+                "workflows/keys/rotation_system.py",
                 "            with passphrase:\n",
                 "            if passphrase:\n",
             ),

@@ -14,16 +14,16 @@ from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
 from pai_signer.faces.journal_text import journal_line
 from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
-from pai_signer.workflows.birth_revocations import kept_revocations
-from pai_signer.workflows.ceremony_records import ceremonies_page, held_ceremonies
+from pai_signer.workflows.ceremony.records import ceremonies_page, held_ceremonies
 from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
-from pai_signer.workflows.key_dates import has_expired
+from pai_signer.workflows.keys.birth_revocations import kept_revocations
+from pai_signer.workflows.keys.key_dates import has_expired
+from pai_signer.workflows.keys.rotation_compromise import awaited_key, check_can_follow, old_key
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
-from pai_signer.workflows.rotation_compromise import awaited_key, check_can_follow, old_key
+from pai_signer.workflows.release.unsigned_part import unsigned_part
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.show import keys_pages
-from pai_signer.workflows.unsigned_part import unsigned_part
 from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.

@@ -12,38 +12,38 @@ from typing import Any, Final, cast
 from pai_signer.domain.history import Visited
 from pai_signer.domain.revocation import RevokeReason
 from pai_signer.errors import SignerError, UsageError
-from pai_signer.workflows.add_keys import (
+from pai_signer.workflows.ceremony.frame import print_script
+from pai_signer.workflows.ceremony.records import (
+    export_ceremonies,
+    list_ceremonies,
+    show_ceremony,
+)
+from pai_signer.workflows.engine import Conversation, Origin, Workflow
+from pai_signer.workflows.export_journal import export_journal
+from pai_signer.workflows.keys.add_keys import (
     generate_keys,
     generation_script,
     import_key,
     import_script,
 )
-from pai_signer.workflows.ceremony import print_script
-from pai_signer.workflows.ceremony_records import (
-    export_ceremonies,
-    list_ceremonies,
-    show_ceremony,
-)
-from pai_signer.workflows.declare_unsigned import declare_unsigned
-from pai_signer.workflows.drill import prepare_drill
-from pai_signer.workflows.engine import Conversation, Origin, Workflow
-from pai_signer.workflows.export_journal import export_journal
-from pai_signer.workflows.export_release import export_release
-from pai_signer.workflows.export_revocations import export_revocations
-from pai_signer.workflows.extend_gpg import extend_gpg
-from pai_signer.workflows.import_questions import DIGEST
-from pai_signer.workflows.import_release import import_release
-from pai_signer.workflows.publish_keys import publish_keys
-from pai_signer.workflows.revoke_key import plan as revocation_plan
-from pai_signer.workflows.revoke_key import revocation_steps, revoke_key
-from pai_signer.workflows.rotate_gpg import OpenPgpRotation
-from pai_signer.workflows.rotate_minisign import MinisignRotation
-from pai_signer.workflows.rotation import rotation, rotation_script
-from pai_signer.workflows.rotation_system import Reason
+from pai_signer.workflows.keys.declare_unsigned import declare_unsigned
+from pai_signer.workflows.keys.drill import prepare_drill
+from pai_signer.workflows.keys.export_revocations import export_revocations
+from pai_signer.workflows.keys.extend_gpg import extend_gpg
+from pai_signer.workflows.keys.publish_keys import publish_keys
+from pai_signer.workflows.keys.revoke_key import plan as revocation_plan
+from pai_signer.workflows.keys.revoke_key import revocation_steps, revoke_key
+from pai_signer.workflows.keys.rotate_gpg import OpenPgpRotation
+from pai_signer.workflows.keys.rotate_minisign import MinisignRotation
+from pai_signer.workflows.keys.rotation import rotation, rotation_script
+from pai_signer.workflows.keys.rotation_system import Reason
+from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN, SystemName
+from pai_signer.workflows.release.export_release import export_release
+from pai_signer.workflows.release.import_questions import DIGEST
+from pai_signer.workflows.release.import_release import import_release
+from pai_signer.workflows.release.sign_release import WAIVE, sign_release
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
-from pai_signer.workflows.sign_registry import GPG, MINISIGN, SystemName
-from pai_signer.workflows.sign_release import WAIVE, sign_release
-from pai_signer.workflows.verify_release import verify_folder
+from pai_signer.workflows.verify.verify_release import verify_folder
 from pai_signer.workflows.workbench import Workbench
 
 Arguments = Mapping[str, str]

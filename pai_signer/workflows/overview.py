@@ -9,10 +9,10 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.reminders import Reminder, Urgency, reminders
-from pai_signer.workflows.birth_revocations import kept_revocations
-from pai_signer.workflows.compromise_papers import compromised_keys, duties_left
 from pai_signer.workflows.engine import Unfinished, unfinished_work
-from pai_signer.workflows.export_revocations import were_exported
+from pai_signer.workflows.keys.birth_revocations import kept_revocations
+from pai_signer.workflows.keys.compromise_papers import compromised_keys, duties_left
+from pai_signer.workflows.keys.export_revocations import were_exported
 from pai_signer.workflows.workbench import Workbench
 
 NO_KEY_YET: Final = "none yet: generate or import one (Ceremonies)"

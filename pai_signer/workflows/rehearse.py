@@ -12,10 +12,10 @@ from pai_signer.domain.secret import Secret
 from pai_signer.errors import SignerError, UntrustedKey
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES, Answer, Outcome
-from pai_signer.workflows.evaluate import evaluate
+from pai_signer.workflows.release.evaluate import evaluate
+from pai_signer.workflows.release.sign_release import WAIVE
 from pai_signer.workflows.script import Speaker, play
-from pai_signer.workflows.sign_release import WAIVE
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 
 WHY: Final = "this is a rehearsal"

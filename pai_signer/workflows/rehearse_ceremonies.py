@@ -12,8 +12,10 @@ from typing import Final
 
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.reminders import AvoidedDays, good_expiry_day
-from pai_signer.workflows.ending_key import MOMENT_FORMAT, REVOKED_KEY
 from pai_signer.workflows.engine import YES, Answer, Outcome
+from pai_signer.workflows.keys.ending_key import MOMENT_FORMAT, REVOKED_KEY
+from pai_signer.workflows.keys.rotation import CONFIRMED_DIGITS
+from pai_signer.workflows.keys.sign_registry import ALGORITHMS, GPG, MINISIGN, SystemName
 from pai_signer.workflows.rehearse import (
     WHY,
     RehearsalPlan,
@@ -24,9 +26,7 @@ from pai_signer.workflows.rehearse import (
     throwaway_phrases,
     verify_practice,
 )
-from pai_signer.workflows.rotation import CONFIRMED_DIGITS
 from pai_signer.workflows.script import Speaker
-from pai_signer.workflows.sign_registry import ALGORITHMS, GPG, MINISIGN, SystemName
 from pai_signer.workflows.workbench import Workbench
 
 #: How much longer than at birth the key lives after the practice extension.

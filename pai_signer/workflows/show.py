@@ -14,7 +14,6 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import text_name
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey
 from pai_signer.errors import UsageError
-from pai_signer.workflows.compromise_papers import duties_left
 from pai_signer.workflows.engine import (
     Answer,
     Choice,
@@ -24,6 +23,7 @@ from pai_signer.workflows.engine import (
     Step,
     Workflow,
 )
+from pai_signer.workflows.keys.compromise_papers import duties_left
 from pai_signer.workflows.workbench import Workbench
 
 _STATE_MARKS = {

@@ -145,7 +145,7 @@ FAULTS = [
     "pai_signer.adapters.gpg_keys:GpgKeys.prove",
     "pai_signer.adapters.gpg_keys:GpgKeys.sign_detached",
     "pai_signer.adapters.process:run",
-    "pai_signer.workflows.make_signatures:Visit.verify",
+    "pai_signer.workflows.release.make_signatures:Visit.verify",
 ]
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from pai_signer.composition import open_workbench, sources, verifiers
 from pai_signer.domain.progress import Progress
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from tests import workstation
 from tests.faults.strace import Call, record, spread, strike
 from tests.keys import WEAK_SCRYPT_LIMITS

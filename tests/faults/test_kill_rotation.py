@@ -18,8 +18,8 @@ import pytest
 
 from pai_signer.composition import open_workbench
 from pai_signer.domain.registry import Algorithm
-from pai_signer.workflows.transition_statement import published_statements
-from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.keys.transition_statement import published_statements
+from pai_signer.workflows.verify.verify_registry import verify_registry
 from tests import workstation
 from tests.faults.strace import STARTING, Call, record, spread, strike
 from tests.faults.test_kill import ALL, KILLED, contents, ends, killed_at_each, leftovers

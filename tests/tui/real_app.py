@@ -18,7 +18,7 @@ from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.composition import harden_process, open_rehearsal, open_workbench
 from pai_signer.domain.secret import Secret
 from pai_signer.faces import start_app as start_module
-from pai_signer.workflows.make_signatures import Visit
+from pai_signer.workflows.release.make_signatures import Visit
 from tests.keys import WEAK_SCRYPT_LIMITS
 
 HELD_AT_MOST_S = 120.0

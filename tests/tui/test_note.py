@@ -10,7 +10,7 @@ import msgspec
 from pai_signer.domain.page import Line, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.faces.desk import Action
-from pai_signer.workflows.ceremony import CeremonyState, TranscriptRecorder
+from pai_signer.workflows.ceremony.frame import CeremonyState, TranscriptRecorder
 from pai_signer.workflows.engine import (
     Answer,
     Conversation,

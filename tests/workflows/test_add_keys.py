@@ -17,7 +17,7 @@ from pai_signer.domain.secret import Secret
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UntrustedKey
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Conversation, SecretText
-from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 from tests.keys import WEAK_PASSPHRASE, weak_minisign_key, weak_openpgp_key
 from tests.workflows.bench import PHRASES, events, keyed_vault, opened, run, secrets

@@ -17,7 +17,7 @@ from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, DigestMismatch, PolicyRefused
 from pai_signer.workflows import catalogue
-from pai_signer.workflows.ceremony import TRANSCRIPT_TEXT
+from pai_signer.workflows.ceremony.frame import TRANSCRIPT_TEXT
 from pai_signer.workflows.engine import Answer, Automatic, Conversation, SecretText
 from pai_signer.workflows.workbench import Workbench
 from tests.keys import WEAK_PASSPHRASE, weak_minisign_key, weak_openpgp_key

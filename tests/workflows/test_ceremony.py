@@ -22,7 +22,7 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.words import to_words
 from pai_signer.errors import DigestMismatch, PolicyRefused, SignerError, UsageError
-from pai_signer.workflows.ceremony import (
+from pai_signer.workflows.ceremony.frame import (
     TRANSCRIPT_TEXT,
     CeremonyState,
     Plan,
@@ -30,7 +30,7 @@ from pai_signer.workflows.ceremony import (
     TranscriptRecorder,
     print_script,
 )
-from pai_signer.workflows.ceremony_steps import CompareKey, closing, opening
+from pai_signer.workflows.ceremony.steps import CompareKey, closing, opening
 from pai_signer.workflows.engine import (
     NO,
     Answer,

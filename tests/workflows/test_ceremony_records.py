@@ -7,7 +7,7 @@ import pytest
 
 from pai_signer.domain.ceremony import TRANSCRIPT_NAME
 from pai_signer.errors import CannotTell, DigestMismatch, PolicyRefused, UsageError
-from pai_signer.workflows.ceremony import TRANSCRIPT_TEXT
+from pai_signer.workflows.ceremony.frame import TRANSCRIPT_TEXT
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import events, new_vault, opened, run, secrets
 

@@ -7,7 +7,7 @@ import pytest
 
 from pai_signer.domain.registry import Algorithm
 from pai_signer.errors import FormatError, PolicyRefused, UsageError
-from pai_signer.workflows.export_revocations import CARD
+from pai_signer.workflows.keys.export_revocations import CARD
 from pai_signer.workflows.overview import home_page
 from pai_signer.workflows.workbench import Workbench
 from tests.keys import weak_minisign_key, weak_passphrase

@@ -23,9 +23,9 @@ from pai_signer.errors import PolicyRefused, SignerError, UsageError
 from pai_signer.ports import OpenPgpKeyInfo
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import NO, YES, Answer
-from pai_signer.workflows.key_dates import NOT_COMPARED, parse_day, proposed_day
-from pai_signer.workflows.verify_registry import verify_registry
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.keys.key_dates import NOT_COMPARED, parse_day, proposed_day
+from pai_signer.workflows.verify.verify_registry import verify_registry
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     RELEASE,

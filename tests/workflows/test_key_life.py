@@ -8,7 +8,7 @@ import pytest
 
 from pai_signer.composition import sources, verifiers
 from pai_signer.domain.progress import Progress
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import PHRASES, ShiftedClock, opened, run, secrets, signed_vault
 from tests.workflows.bench import published as published_release

@@ -10,7 +10,7 @@ from pai_signer.domain.openpgp_armor import parse_armored_signature
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import KeyState, UnsignedRelease
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UsageError
-from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 from tests.registries import minisign_key
 from tests.workflows.bench import events, run, secrets

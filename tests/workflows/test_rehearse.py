@@ -19,7 +19,7 @@ from pai_signer.workflows import rehearse as module
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.rehearse import rehearse
 from pai_signer.workflows.rehearse_ceremonies import rehearse_ceremonies
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from tests.keys import WEAK_SCRYPT_LIMITS
 from tests.workflows.bench import Silent, events
 

@@ -8,8 +8,8 @@ import pytest
 from pai_signer.domain.page import Line, Mark
 from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.reminders import AvoidedDays, good_expiry_day
-from pai_signer.workflows.export_release import export_files
 from pai_signer.workflows.overview import check_pages, home_page
+from pai_signer.workflows.release.export_release import export_files
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     RELEASE,

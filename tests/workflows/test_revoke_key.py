@@ -19,8 +19,8 @@ from pai_signer.domain.registry import Algorithm, KeyState
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, FormatError, PolicyRefused, SignerError, UsageError
 from pai_signer.workflows import catalogue
-from pai_signer.workflows.ending_key import REVOCATION
 from pai_signer.workflows.engine import Automatic, Conversation
+from pai_signer.workflows.keys.ending_key import REVOCATION
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     PHRASES,

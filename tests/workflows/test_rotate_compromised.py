@@ -23,8 +23,8 @@ from pai_signer.errors import PolicyRefused, SignerError, UsageError
 from pai_signer.faces.workstation import WorkstationDesk
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Automatic, Conversation
+from pai_signer.workflows.keys.rotation import RELEASE_NOTE, REPOSITORY_FILES, SECURITY_PAGE
 from pai_signer.workflows.overview import home_page
-from pai_signer.workflows.rotation import RELEASE_NOTE, REPOSITORY_FILES, SECURITY_PAGE
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     PHRASES,

@@ -20,15 +20,15 @@ from pai_signer.domain.transition import parse_transition
 from pai_signer.domain.words import to_words
 from pai_signer.errors import BadSignature, DigestMismatch, PolicyRefused
 from pai_signer.workflows.engine import SecretText
-from pai_signer.workflows.key_dates import proposed_day
-from pai_signer.workflows.rotation import (
+from pai_signer.workflows.keys.key_dates import proposed_day
+from pai_signer.workflows.keys.rotation import (
     RELEASE_NOTE,
     REPOSITORY_FILES,
     SECURITY_PAGE,
     SITE_VALUES,
 )
-from pai_signer.workflows.verify_registry import verify_registry
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_registry import verify_registry
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     RELEASE,

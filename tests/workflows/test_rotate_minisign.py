@@ -15,13 +15,13 @@ from pai_signer.errors import (
     PolicyRefused,
     SignerError,
 )
-from pai_signer.workflows.rotation import (
+from pai_signer.workflows.keys.rotation import (
     RELEASE_NOTE,
     REPOSITORY_FILES,
     SECURITY_PAGE,
     SITE_VALUES,
 )
-from pai_signer.workflows.transition_statement import published_statements, verify_transition
+from pai_signer.workflows.keys.transition_statement import published_statements, verify_transition
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     RELEASE,

@@ -15,8 +15,8 @@ from pai_signer.domain.secret import Secret
 from pai_signer.errors import PolicyRefused
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES, Answer, Automatic, Conversation
-from pai_signer.workflows.rotate_minisign import MinisignRotation
-from pai_signer.workflows.rotation import rotation
+from pai_signer.workflows.keys.rotate_minisign import MinisignRotation
+from pai_signer.workflows.keys.rotation import rotation
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (

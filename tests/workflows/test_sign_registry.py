@@ -12,8 +12,8 @@ from pai_signer.domain.registry_rules import expect_no_signature
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import BadSignature, PolicyRefused, SignerError
 from pai_signer.workflows.engine import Wipeable
-from pai_signer.workflows.sign_registry import sign_and_store
-from pai_signer.workflows.verify_registry import verify_registry
+from pai_signer.workflows.keys.sign_registry import sign_and_store
+from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import secrets
 

@@ -18,7 +18,7 @@ from pai_signer.domain.records import encode_record
 from pai_signer.errors import Cancelled, MediumError, PolicyRefused, SignerError, UsageError
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES, Choice, SecretText
-from pai_signer.workflows.settle import settle_unfinished
+from pai_signer.workflows.release.settle import settle_unfinished
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import (
     OFFLINE,

@@ -13,9 +13,9 @@ from pai_signer.domain.registry import UnsignedRelease
 from pai_signer.domain.registry_rules import expect_no_signature
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, DigestMismatch, SignerError
-from pai_signer.workflows.sign_registry import sign_and_store
-from pai_signer.workflows.unsigned_release import refuse_unsigned
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.keys.sign_registry import sign_and_store
+from pai_signer.workflows.verify.unsigned_release import refuse_unsigned
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.registries import registry
 from tests.workflows.bench import run, secrets

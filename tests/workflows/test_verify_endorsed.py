@@ -26,10 +26,10 @@ from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import MINISIG_SUFFIX, Algorithm, parse_registry
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import SignerError
-from pai_signer.workflows.compromise_papers import verify_papers
 from pai_signer.workflows.engine import Outcome
-from pai_signer.workflows.verify_registry import verify_registry
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.keys.compromise_papers import verify_papers
+from pai_signer.workflows.verify.verify_registry import verify_registry
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from tests.keys import scratch_key
 from tests.workflows.bench import (
     PHRASES,

@@ -20,7 +20,7 @@ from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry, parse_registry
 from pai_signer.errors import CannotTell, SignerError, UntrustedKey
 from pai_signer.workflows.engine import Outcome
-from pai_signer.workflows.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.keys import (
     RealClock,

@@ -10,11 +10,11 @@ from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.ceremony_options import answers_of, passphrase_option
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.workflows.engine import YES, Answer, Conversation, Session
-from pai_signer.workflows.import_questions import DIGEST
-from pai_signer.workflows.review_release import review_release
+from pai_signer.workflows.release.import_questions import DIGEST
+from pai_signer.workflows.release.review_release import review_release
+from pai_signer.workflows.release.sign_release import WAIVE
 from pai_signer.workflows.script import MemoryStates
-from pai_signer.workflows.sign_release import WAIVE
-from pai_signer.workflows.verify_release import verify_folder
+from pai_signer.workflows.verify.verify_release import verify_folder
 
 
 @click.group()

@@ -1,0 +1,1 @@
+"""What every ceremony has in common: roles, probes, transcript, verdict (KEY-1)."""

@@ -1,0 +1,1 @@
+"""A release, from import to export (IMP, POL, REV, SIG, EXP)."""

@@ -1,0 +1,235 @@
+"""Carry the signatures out on a medium (EXP-1, EXP-2)."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from pai_signer.domain.history import EXPORTED, SignedRelease
+from pai_signer.domain.icalendar import CALENDAR_NAME, render_calendar
+from pai_signer.domain.page import Line, Mark, Page
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.receipt import parse_receipt
+from pai_signer.domain.registry import Registry, published_files
+from pai_signer.domain.reminders import reminders
+from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
+from pai_signer.errors import BadSignature, SignerError, UsageError
+from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
+from pai_signer.workflows.keys.compromise_papers import vault_papers
+from pai_signer.workflows.pick_directory import (
+    DirectoryState,
+    PickMedium,
+    TypeFolder,
+    checked_directory,
+)
+from pai_signer.workflows.verify.verification import ReleaseVerifier
+from pai_signer.workflows.workbench import Workbench
+
+PURPOSE = "Where to write the signatures?"
+UPLOAD_GUIDE = "UPLOAD.md"
+KEYS_FOLDER = "keys"
+#: The session's note that the files were written in this sitting.
+WRITTEN = "written"
+
+
+class ExportState(DirectoryState, frozen=True, kw_only=True):
+    """Where an export stands."""
+
+    version: str
+    folder: str = ""
+    written: dict[str, str] = msgspec.field(default_factory=dict)
+    unmounted: bool | None = None
+
+
+def export_release(bench: Workbench, version: str, directory: str = "") -> Workflow[ExportState]:
+    """Build the workflow; refuses a version that has nothing signed."""
+    name = bench.release_name(version)
+    _signed_release(bench, name)
+    return Workflow(
+        name="export-release",
+        key=name,
+        title=f"Export {name}",
+        start=ExportState(
+            version=name, directory=checked_directory(directory) if directory else ""
+        ),
+        steps=(
+            PickMedium(bench.media, PURPOSE),
+            TypeFolder(PURPOSE),
+            _Write(bench),
+            _Unmount(bench),
+        ),
+        outcome=_outcome,
+    )
+
+
+def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
+    """Everything that belongs on the medium, verified once more (SIG-5, EXP-1).
+
+    ``BadSignature`` if staging is not what the journal says was signed.
+    """
+    staged = bench.releases.staged(release.version)
+    files = {name: staged.get(name, b"") for name in release.files}
+    for name, data in files.items():
+        if hashlib.sha256(data).hexdigest() != release.files[name]:
+            raise BadSignature(
+                "SIG-5/staging",
+                f"{name} in staging is not the file that was signed.",
+                "Do not use this workstation before you know why. "
+                "The journal has the digests of what was signed.",
+            )
+    registry = bench.registry()
+    papers = vault_papers(bench, registry)
+    verifier = ReleaseVerifier(
+        bench.verifiers,
+        registry,
+        manifest_name=bench.profile.artifacts.manifest,
+        accept_rehearsal=bench.info.rehearsal,
+        endorsements=papers.endorsements,
+    )
+    verifier.verify(files, {})
+    keys = {**published_files(bench.registry_store.load()), **papers.files}
+    guide = render_upload_guide(_upload_facts(bench, release), bench.profile, registry)
+    return {
+        **files,
+        **_calendar(bench, registry),
+        **{f"{KEYS_FOLDER}/{name}": data for name, data in keys.items()},
+        UPLOAD_GUIDE: guide.encode(),
+    }
+
+
+def _calendar(bench: Workbench, registry: Registry) -> dict[str, bytes]:
+    """When the keys want to be looked after, for the maintainers' calendars (KEY-6).
+
+    As of the registry's last change, not of today: exported again it is the same file, which
+    does not conflict with the one on the medium.
+    """
+    found = reminders(registry, bench.profile, registry.changed_at)
+    if not found:
+        return {}
+    calendar = render_calendar(
+        found,
+        project_slug=bench.profile.project.slug,
+        sequence=registry.serial,
+        made_at=registry.changed_at,
+    )
+    return {CALENDAR_NAME: calendar}
+
+
+def export_folder(bench: Workbench, release: SignedRelease) -> str:
+    """The folder's name says what is in it, so that two visits never collide (IMP-7)."""
+    name = f"{bench.profile.project.slug}-{release.version}"
+    if release.manifest_sha256 is None:
+        return f"{name}-tag"
+    return name if release.tag_oid is not None else f"{name}-manifest"
+
+
+def _upload_facts(bench: Workbench, release: SignedRelease) -> UploadFacts:
+    staged = bench.releases.staged(release.version)
+    receipts = [parse_receipt(staged[name]) for name in release.receipts]
+    return UploadFacts(
+        version=release.version,
+        files=sorted(release.files),
+        artifact_sizes={a.name: a.size_bytes for r in receipts for a in r.artifacts},
+        commit=release.commit,
+        bundle=f"{release.version}.bundle" if release.tag_oid else None,
+        has_manifest=release.manifest_sha256 is not None,
+        rehearsal=bench.info.rehearsal,
+    )
+
+
+def _signed_release(bench: Workbench, version: str) -> SignedRelease:
+    release = bench.history().find(version)
+    if release is None:
+        raise UsageError(
+            "EXP-1/nothing-signed",
+            f"Nothing of {version} is signed.",
+            f"Sign it first: pai-signer release sign {version} --confirm {version}",
+        )
+    return release
+
+
+class _Write(Step[ExportState]):
+    """Write, sync, read back past the cache, compare."""
+
+    id = "write"
+    title = "Export"
+    commit_point = True
+    unchanged = "The signatures in staging are as they were; nothing half-written has a final name."
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ExportState) -> bool:
+        # Written again in each sitting: it may be another medium, and more may be signed by now.
+        here = WRITTEN in self._bench.session
+        return state.unmounted is not None or (bool(state.written) and here)
+
+    def question(self, state: ExportState) -> Question:
+        return Automatic("write")
+
+    def act(self, state: ExportState, answer: Answer, progress: Progress) -> ExportState:
+        bench = self._bench
+        release = _signed_release(bench, state.version)
+        folder = export_folder(bench, release)
+        files = export_files(bench, release)
+        written = bench.destinations.write_release(Path(state.directory), folder, files, progress)
+        digests = {file.name: file.sha256 for file in written}
+        facts = {
+            "version": state.version,
+            "folder": folder,
+            "destination": state.directory,
+            "files": digests,
+            "command": f"release export {state.version} {state.directory}",
+        }
+        try:
+            bench.journal.append(EXPORTED, facts)
+        except SignerError as error:
+            error.unchanged = (
+                "The files are whole on the medium; only their journal entry is missing. "
+                "Export again to complete it."
+            )
+            raise
+        bench.session.note(WRITTEN)
+        return msgspec.structs.replace(state, folder=folder, written=digests)
+
+
+class _Unmount(Step[ExportState]):
+    """Only a clean unmount makes a medium safe to remove (LAB.md 4)."""
+
+    id = "unmount"
+    title = "Export"
+    unchanged = "The files are written and were read back; the medium is still mounted."
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def done(self, state: ExportState) -> bool:
+        return state.unmounted is not None
+
+    def question(self, state: ExportState) -> Question:
+        return Automatic("unmount")
+
+    def act(self, state: ExportState, answer: Answer, progress: Progress) -> ExportState:
+        unmounted = self._bench.media.unmount(Path(state.directory))
+        return msgspec.structs.replace(state, unmounted=unmounted)
+
+
+def _outcome(state: ExportState) -> Outcome:
+    place = f"{state.directory}/{state.folder}"
+    lines: Sequence[Line] = (
+        Line(place, label="folder"),
+        *(Line(name, label="written", mark=Mark.OK) for name in state.written),
+        Line("every file was read back from the medium and compared", mark=Mark.OK),
+        Line("unmounted: safe to remove", mark=Mark.OK)
+        if state.unmounted
+        else Line("not a removable medium: nothing to unmount"),
+        Line(f"Next: follow {UPLOAD_GUIDE} on the online machine."),
+    )
+    data = {
+        "version": state.version,
+        "folder": place,
+        "files": state.written,
+        "unmounted": bool(state.unmounted),
+    }
+    return Outcome((Page(f"Exported {state.version}", tuple(lines)),), data)
