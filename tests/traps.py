@@ -339,7 +339,7 @@ GPG: Final = (
             Guard("workflows/keys/key_dates.py", "    if now < earliest:", "    if False:"),
             Guard("workflows/keys/key_dates.py", "if answer != YES and known and", "if False and"),
             Guard(
-                "workflows/ceremony/steps.py",
+                "workflows/ceremony/opening.py",
                 "        check_clock(self._bench, YES if was_clock_compared(following) else "
                 "CLOCK_NOT_COMPARED)\n",
                 "",

@@ -22,6 +22,8 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.words import to_words
 from pai_signer.errors import DigestMismatch, PolicyRefused, SignerError, UsageError
+from pai_signer.workflows.ceremony.closing import closing
+from pai_signer.workflows.ceremony.comparing import CompareKey
 from pai_signer.workflows.ceremony.frame import (
     TRANSCRIPT_TEXT,
     CeremonyState,
@@ -30,7 +32,7 @@ from pai_signer.workflows.ceremony.frame import (
     TranscriptRecorder,
     print_script,
 )
-from pai_signer.workflows.ceremony.steps import CompareKey, closing, opening
+from pai_signer.workflows.ceremony.opening import opening
 from pai_signer.workflows.engine import (
     NO,
     Answer,

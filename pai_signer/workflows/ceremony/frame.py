@@ -2,7 +2,7 @@
 
 A ceremony is an ordinary workflow whose state begins with ``CeremonyState``, whose
 ``recorder`` is a ``TranscriptRecorder``, and whose own steps stand between the shared
-ones of ``ceremony_steps``. The script printed beforehand is made from the same steps.
+ones of ``opening`` and ``closing``. The script printed beforehand is made from the same steps.
 """
 
 import hashlib

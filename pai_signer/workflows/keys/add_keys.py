@@ -7,8 +7,9 @@ from typing import Final
 
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.registry import Algorithm, RegisteredKey
+from pai_signer.workflows.ceremony.closing import closing
 from pai_signer.workflows.ceremony.frame import Plan, ScriptState, TranscriptRecorder, print_script
-from pai_signer.workflows.ceremony.steps import closing, opening
+from pai_signer.workflows.ceremony.opening import opening
 from pai_signer.workflows.engine import Outcome, Step, Workflow
 from pai_signer.workflows.keys.add_keys_state import (
     AddKeysState,

@@ -15,7 +15,8 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, with_key
 from pai_signer.domain.secret import Secret
 from pai_signer.ports import OpenPgpKeyInfo
-from pai_signer.workflows.ceremony.steps import CompareKey, was_clock_compared
+from pai_signer.workflows.ceremony.comparing import CompareKey
+from pai_signer.workflows.ceremony.opening import was_clock_compared
 from pai_signer.workflows.engine import (
     YES,
     Answer,

@@ -20,7 +20,7 @@ from pai_signer.domain.revocation import PACKET_REASONS, RevokeReason
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError, PolicyRefused, UsageError
-from pai_signer.workflows.ceremony.steps import was_clock_compared
+from pai_signer.workflows.ceremony.opening import was_clock_compared
 from pai_signer.workflows.engine import (
     YES,
     Answer,

@@ -21,8 +21,9 @@ from pai_signer.domain.revocation import (
     check_revocable,
 )
 from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.workflows.ceremony.closing import closing
 from pai_signer.workflows.ceremony.frame import Plan, TranscriptRecorder
-from pai_signer.workflows.ceremony.steps import closing, opening
+from pai_signer.workflows.ceremony.opening import opening
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,

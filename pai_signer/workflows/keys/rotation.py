@@ -7,9 +7,9 @@ Up to there the new key can be discarded; the old key's secret stays in the vaul
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import date
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -18,7 +18,6 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 from pai_signer.domain.revocation import check_certificate_wanted
-from pai_signer.domain.secret import Secret
 from pai_signer.domain.transition import Transition, transition_of
 from pai_signer.domain.transition_texts import (
     render_release_note,
@@ -27,16 +26,15 @@ from pai_signer.domain.transition_texts import (
     repository_files,
 )
 from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.workflows.ceremony.closing import closing
+from pai_signer.workflows.ceremony.comparing import CompareKey
 from pai_signer.workflows.ceremony.frame import Plan, ScriptState, TranscriptRecorder, print_script
-from pai_signer.workflows.ceremony.steps import CompareKey, closing, opening, was_clock_compared
+from pai_signer.workflows.ceremony.opening import opening
 from pai_signer.workflows.engine import (
-    YES,
     Answer,
     Automatic,
     Outcome,
-    Proceed,
     Question,
-    SecretText,
     Step,
     TypedText,
     Workflow,
@@ -45,13 +43,23 @@ from pai_signer.workflows.keys.compromise_papers import papers_facts
 from pai_signer.workflows.keys.ending_key import apply_revocation, ended_registry
 from pai_signer.workflows.keys.key_dates import NOT_COMPARED, check_clock, has_expired
 from pai_signer.workflows.keys.new_keys import results_of
-from pai_signer.workflows.keys.new_passphrase import IN_SCRIPT, new_passphrase
 from pai_signer.workflows.keys.rotation_compromise import (
     awaited_key,
     check_can_follow,
     compromise_steps,
     old_key,
     papers_to_store,
+)
+from pai_signer.workflows.keys.rotation_steps import (
+    Explain,
+    Generate,
+    MinisignPassphrase,
+    NewPassphrase,
+    OpenPgpPassphrase,
+    Prove,
+    RotateStep,
+    is_registered,
+    strays_of,
 )
 from pai_signer.workflows.keys.rotation_system import (
     NEW,
@@ -124,13 +132,13 @@ def rotation_steps(
     rotate = _RotateAway(system, plan) if reason == "compromised" else _Rotate(system, plan)
     return (
         *before,
-        _Explain(system, plan),
+        Explain(system, plan),
         *ending,
-        _MinisignPassphrase(system),
-        _OpenPgpPassphrase(system),
-        _NewPassphrase(system),
-        _Generate(system),
-        _Prove(system),
+        MinisignPassphrase(system),
+        OpenPgpPassphrase(system),
+        NewPassphrase(system),
+        Generate(system),
+        Prove(system),
         compare,
         rotate,
         *applying,
@@ -173,216 +181,10 @@ def _nothing_to_rotate(system: RotatedSystem, awaited: RegisteredKey | None) -> 
 
 
 def _over(system: RotatedSystem) -> Callable[[RotateState], bool]:
-    return lambda state: state.rotated or _is_registered(system.bench.registry(), state)
+    return lambda state: state.rotated or is_registered(system.bench.registry(), state)
 
 
-class _RotateStep(Step[RotateState]):
-    """What the steps of the rotation share."""
-
-    unchanged = "The old key is still the one that signs; the registry was not changed."
-
-    def __init__(self, system: RotatedSystem) -> None:
-        self._system = system
-        self._bench = system.bench
-
-    def _is_over(self, state: RotateState) -> bool:
-        """The registry decides: a crash may have come right after it was stored."""
-        return state.rotated or _is_registered(self._bench.registry(), state)
-
-    def _old(self, state: RotateState) -> RegisteredKey:
-        old = old_key(self._bench.registry(), self._system.algorithm, state.reason)
-        if old is None:
-            raise RuntimeError("the key to rotate is gone")
-        return old
-
-    def _left_by_a_crash(self, state: RotateState) -> str | None:
-        """A key that this run made and was killed before it could say so."""
-        made = _strays_of(self._system, state)
-        return next((key_id for key_id in made if self._system.is_whole(key_id)), None)
-
-
-def _is_registered(registry: Registry, state: RotateState) -> bool:
-    return state.new is not None and any(key.id == state.new.id for key in registry.keys)
-
-
-def _strays_of(system: RotatedSystem, state: RotateState) -> tuple[str, ...]:
-    """Unregistered keys of this run's making, whole or not."""
-    known = {key.id for key in system.bench.registry().of(system.algorithm)}
-    return system.strays({*known, *state.strays_before})
-
-
-class _Explain(_RotateStep):
-    """What will happen, before anything does."""
-
-    id = "explain"
-    title = "Read what will be done"
-    in_script = ("Read aloud the ID of the key in use, and compare it with the website.",)
-    blanks = ("ID of the key in use",)
-
-    def __init__(self, system: RotatedSystem, plan: Plan) -> None:
-        super().__init__(system)
-        self._plan = plan
-
-    def done(self, state: RotateState) -> bool:
-        return state.explained
-
-    def pages(self, state: RotateState) -> Sequence[Page]:
-        old = self._old(state)
-        lines = (
-            Line(old.id, label="key in use" if old.can_sign else "compromised key"),
-            Line(f"{old.created_at:%Y-%m-%d}", label="made on"),
-            Line(self._system.made_of, label="new key"),
-            Line(REASONS[state.reason], label="reason"),
-            Line(),
-            Line("The new key gets a passphrase of its own: six or more random words."),
-            Line("Until the point of no return the new key can be discarded."),
-        )
-        return (Page(self._plan.title, lines),)
-
-    def question(self, state: RotateState) -> Question:
-        return Proceed("explain", "Go on?")
-
-    def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        if state.old:  # walked back to: what was made since is of this run
-            return msgspec.structs.replace(state, explained=True)
-        old = self._old(state)
-        return msgspec.structs.replace(
-            state,
-            old=old.id,
-            was_revoked=not old.can_sign,
-            strays_before=_strays_of(self._system, state),
-            explained=True,
-        )
-
-
-class _Passphrase(_RotateStep):
-    """A passphrase, tried at once; in memory until the point of no return is behind."""
-
-    _name: ClassVar[str]
-
-    def done(self, state: RotateState) -> bool:
-        return self._is_over(state) or self._name in self._bench.session
-
-    def _hold(self, key: RegisteredKey, answer: Answer) -> None:
-        passphrase = cast("Secret", answer)
-        try:
-            opened = self._system.opened(key, passphrase)
-        except BaseException:
-            passphrase.wipe()
-            raise
-        self._bench.session.hold(self._name, opened)
-
-
-class _PassphraseInUse(_Passphrase):
-    """The passphrase of a key that signs now; nothing to ask where a system has none."""
-
-    in_script = ("Whoever holds it types it. Nobody else looks at the keyboard.",)
-    _algorithm: ClassVar[Algorithm]
-
-    def _key(self, state: RotateState) -> RegisteredKey | None:
-        key = self._bench.registry().signing_key(self._algorithm)
-        return None if key is None or key.id == state.ends else key
-
-    def done(self, state: RotateState) -> bool:
-        return super().done(state) or self._key(state) is None
-
-    def question(self, state: RotateState) -> Question:
-        key = self._key(state)
-        prompt = f"{self.title} {key.id if key else ''}"
-        return SecretText(self._name, prompt)
-
-    def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        key = self._key(state)
-        if key is not None:
-            self._hold(key, answer)
-        return state
-
-
-class _MinisignPassphrase(_PassphraseInUse):
-    id = "passphrase-minisign"
-    title = "Passphrase of the minisign key"
-    _algorithm = Algorithm.MINISIGN
-    _name = HELD_UNDER[Algorithm.MINISIGN]
-
-
-class _OpenPgpPassphrase(_PassphraseInUse):
-    id = "passphrase-gpg"
-    title = "Passphrase of the OpenPGP key"
-    _algorithm = Algorithm.OPENPGP
-    _name = HELD_UNDER[Algorithm.OPENPGP]
-
-
-class _NewPassphrase(_Passphrase):
-    id = "passphrase-new"
-    title = "Passphrase of the new key"
-    in_script = (IN_SCRIPT,)
-    _name = NEW
-
-    def question(self, state: RotateState) -> Question:
-        name = self._system.key_name
-        if state.new is not None or self._left_by_a_crash(state):
-            return SecretText(NEW, f"Passphrase of the new {name} that was just made")
-        return new_passphrase(self._bench, NEW, f"Passphrase for the new {name}")
-
-    def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        if state.new is None:
-            self._bench.session.hold(NEW, cast("Secret", answer))
-        else:
-            self._hold(state.new, answer)
-        return state
-
-
-class _Generate(_RotateStep):
-    """Make the new key, or take in the one that a killed run had made: never a second one."""
-
-    id = "generate"
-    title = "Make the new key"
-    in_script = ("The program makes it; this takes some seconds (minisign: and 1 GiB of memory).",)
-
-    def done(self, state: RotateState) -> bool:
-        return state.new is not None
-
-    def question(self, state: RotateState) -> Question:
-        return Automatic("generate")
-
-    def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        system = self._system
-        # What is dated by a wrong clock stays so: the key's birth, and OpenPGP's signatures.
-        check_clock(self._bench, YES if was_clock_compared(state) else NOT_COMPARED)
-        progress.say(Line(f"{system.key_name}: this takes some seconds"))
-        left = self._left_by_a_crash(state)
-        with self._bench.session.lending(NEW) as held:
-            passphrase = cast("Secret", held)
-            if left is not None:
-                new = system.adopt(left, passphrase)
-            else:
-                for cut_short in _strays_of(system, state):
-                    system.discard(cut_short)
-                new = system.make(passphrase)
-        progress.say(Line(new.id, label="new key", mark=Mark.OK))
-        return msgspec.structs.replace(state, new=new)
-
-
-class _Prove(_RotateStep):
-    """Open the stored key once more, sign with it, and verify with code that cannot sign."""
-
-    id = "prove"
-    title = "Prove the new key"
-    in_script = ("The program opens the stored key, signs with it and verifies.",)
-
-    def done(self, state: RotateState) -> bool:
-        return state.proved or self._is_over(state)
-
-    def question(self, state: RotateState) -> Question:
-        return Automatic("prove")
-
-    def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
-        self._system.prove(state.made, progress)
-        progress.say(Line("the new key signs, and its signature verifies", mark=Mark.OK))
-        return msgspec.structs.replace(state, proved=True)
-
-
-class _Rotate(_RotateStep):
+class _Rotate(RotateStep):
     """Statement, registry: from here on the new key signs."""
 
     id = "rotate"
@@ -504,10 +306,10 @@ def _discard(system: RotatedSystem, state: RotateState) -> None:
     """A key that was made and never registered is in nobody's use: remove it."""
     if not state.old:
         return  # nothing can have been made yet
-    if _is_registered(system.bench.registry(), state):
+    if is_registered(system.bench.registry(), state):
         apply_revocation(system.bench, state)  # the registry decides: there is no way back
         return
-    made = _strays_of(system, state)
+    made = strays_of(system, state)
     for key_id in made:
         system.discard(key_id)
     system.bench.ceremonies.delete(state.ceremony)

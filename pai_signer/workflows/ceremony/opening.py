@@ -1,50 +1,43 @@
-"""The steps that every ceremony begins and ends with (KEY-1).
+"""The steps that every ceremony begins with (KEY-1).
 
 What the machine can find out is probed; what only people in a room can do is asked, and
 where nobody does it, the transcript says that it was not done.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Final, Generic
+from typing import ClassVar, Final
 
 import msgspec
 
 from pai_signer.domain.ceremony import (
-    WITNESS_STATEMENT,
     How,
     Material,
     Participant,
     Precondition,
     Role,
-    Verdict,
     check_participants,
-    compare_typed,
     noted_exception,
 )
 from pai_signer.domain.minisig import STOCK_LIMITS
-from pai_signer.domain.page import Line, Mark, Page, digest_lines
+from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.text import safe_text
-from pai_signer.domain.words import to_words
 from pai_signer.errors import PolicyRefused, UsageError
 from pai_signer.workflows.ceremony.frame import (
     CLOCK_STEPS,
     C,
     CeremonyState,
     Plan,
-    close_ceremony,
     journal_head,
 )
+from pai_signer.workflows.ceremony.step import NOT_COMPARED, CeremonyStep
 from pai_signer.workflows.engine import (
     YES,
     Actor,
     Answer,
-    Automatic,
-    Choice,
     Confirm,
-    Option,
     Proceed,
     Question,
     Step,
@@ -61,28 +54,8 @@ NEEDED_SPACE_BYTES: Final = 64 << 20
 #: A watch is read, spoken and typed: that takes a while.
 WATCH_TOLERANCE: Final = timedelta(minutes=5)
 MAX_NAME_LENGTH: Final = 80
-NOT_COMPARED: Final = "not compared"
 CLOCK: Final = "clock"
 _TIME_FORMAT: Final = "%Y-%m-%d %H:%M"
-
-ACCEPTS: Final = "accept"
-DISAGREES: Final = "disagree"
-NOBODY: Final = "nobody"
-
-
-class CeremonyStep(Step[C], Generic[C]):
-    """A shared step: done once its ID is among those behind."""
-
-    unchanged = "No key was made and the registry was not changed."
-
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-
-    def done(self, state: C) -> bool:
-        return self.id in state.behind
-
-    def _behind(self, state: C) -> C:
-        return msgspec.structs.replace(state, behind=(*state.behind, self.id))
 
 
 def opening(bench: Workbench, plan: Plan) -> tuple[Step[C], ...]:
@@ -96,11 +69,6 @@ def opening(bench: Workbench, plan: Plan) -> tuple[Step[C], ...]:
         _FirstClock(bench),
         _SecondClock(bench),
     )
-
-
-def closing(bench: Workbench, plan: Plan) -> tuple[Step[C], ...]:
-    """The shared steps after a ceremony's own; the point of no return is behind them."""
-    return (_Verdict(bench), _Reason(bench), _Close(bench, plan))
 
 
 class _Begin(CeremonyStep[C]):
@@ -361,158 +329,3 @@ class _SecondClock(_Watch[C]):
         following = super().act(state, answer, progress)
         check_clock(self._bench, YES if was_clock_compared(following) else CLOCK_NOT_COMPARED)
         return following
-
-
-class CompareKey(CeremonyStep[C]):
-    """A new key is read aloud and typed back in full: not by Enter (KEY-1)."""
-
-    id = "compare"
-    title = "Compare the new key"
-    actor = Actor.SECOND_MAINTAINER
-    in_script = (
-        "The maintainer reads the groups or the words aloud; the second maintainer types what "
-        "was heard, without seeing the screen.",
-    )
-    blanks = ("First group", "Last group")
-
-    def __init__(self, bench: Workbench, what: str, digest_hex: Callable[[C], str]) -> None:
-        super().__init__(bench)
-        self._what = what
-        self._digest_hex = digest_hex
-
-    def pages(self, state: C) -> Sequence[Page]:
-        digest = self._digest_hex(state)
-        words = to_words(bytes.fromhex(digest))
-        rows = (" ".join(words[i : i + 4]) for i in range(0, len(words), 4))
-        lines = (*digest_lines("groups", digest), Line(), *(Line(row) for row in rows))
-        return (Page(f"Read aloud: {self._what}", lines),)
-
-    def question(self, state: C) -> Question:
-        return TypedText(
-            self.id,
-            f"{self._what}, as heard: all groups or all words (empty: not compared)",
-            default="",
-            may_be_empty=True,
-        )
-
-    def act(self, state: C, answer: Answer, progress: Progress) -> C:
-        typed, now = str(answer).strip(), self._bench.clock.now()
-        you = state.name_of(Role.MAINTAINER)
-        if not typed:
-            skipped = noted_exception(
-                self.id,
-                now,
-                expected=f"{self._what} is compared",
-                happened=NOT_COMPARED,
-                decided="go on without",
-            )
-            return self._behind(
-                msgspec.structs.replace(state, exceptions=(*state.exceptions, skipped))
-            )
-        compared = compare_typed(
-            self._what,
-            self._digest_hex(state),
-            typed,
-            step=self.id,
-            at=now,
-            read_by=you,
-            typed_by=state.name_of(Role.SECOND_MAINTAINER) or state.name_of(Role.WITNESS) or you,
-        )
-        return self._behind(
-            msgspec.structs.replace(state, comparisons=(*state.comparisons, compared))
-        )
-
-
-class _ClosingStep(CeremonyStep[C]):
-    unchanged = "The ceremony's work is done and stands; only its transcript is not finished."
-
-
-class _Verdict(_ClosingStep[C]):
-    """The witness accepts, or does not."""
-
-    id = "verdict"
-    title = "Verdict of the witness"
-    actor = Actor.WITNESS
-    in_script = ("Read the statement below. Accept it, or disagree and say why.",)
-
-    def done(self, state: C) -> bool:
-        return super().done(state) or not state.name_of(Role.WITNESS)
-
-    def pages(self, state: C) -> Sequence[Page]:
-        return (Page("Statement of the witness", (Line(WITNESS_STATEMENT),)),)
-
-    def question(self, state: C) -> Question:
-        options = (
-            Option(ACCEPTS, "I accept this statement"),
-            Option(DISAGREES, "I disagree, and say why"),
-            Option(NOBODY, "the witness is not here any more"),
-        )
-        prompt = f"{state.name_of(Role.WITNESS)}, is this so?"
-        return Choice("verdict", prompt, options=options, default=NOBODY)
-
-    def act(self, state: C, answer: Answer, progress: Progress) -> C:
-        said = msgspec.structs.replace(state, witness_said=str(answer))
-        if answer == ACCEPTS:
-            said = msgspec.structs.replace(said, verdict=self._verdict(state, accepts=True))
-        return self._behind(said)
-
-    def _verdict(self, state: C, *, accepts: bool, reason: str = "") -> Verdict:
-        return Verdict(
-            witness=state.name_of(Role.WITNESS),
-            at=self._bench.clock.now(),
-            statement=WITNESS_STATEMENT,
-            accepts=accepts,
-            reason=reason,
-        )
-
-
-class _Reason(_Verdict[C]):
-    """Why the witness disagrees."""
-
-    id = "verdict-reason"
-    title = "Why the witness disagrees"
-    in_script = ("Only if the witness disagrees.",)
-
-    def done(self, state: C) -> bool:
-        return self.id in state.behind or state.witness_said != DISAGREES
-
-    def pages(self, state: C) -> Sequence[Page]:
-        return ()
-
-    def question(self, state: C) -> Question:
-        return TypedText("verdict-reason", "What was not as the statement says")
-
-    def act(self, state: C, answer: Answer, progress: Progress) -> C:
-        reason = safe_text(str(answer).strip(), limit=1000)
-        if not reason:
-            raise UsageError(
-                "KEY-1/verdict", "A witness who disagrees says why.", "Type the reason."
-            )
-        verdict = self._verdict(state, accepts=False, reason=reason)
-        return self._behind(msgspec.structs.replace(state, verdict=verdict))
-
-
-class _Close(_ClosingStep[C]):
-    """Store and journal the transcript."""
-
-    id = "transcript"
-    title = "Transcript"
-    in_script = (
-        "The program stores it and enters its digest into the journal. Carry it out (ceremony "
-        "export DEST), print it, and sign it by hand.",
-    )
-
-    def __init__(self, bench: Workbench, plan: Plan) -> None:
-        super().__init__(bench)
-        self._plan = plan
-
-    def done(self, state: C) -> bool:
-        return state.closed
-
-    def question(self, state: C) -> Question:
-        return Automatic("transcript")
-
-    def act(self, state: C, answer: Answer, progress: Progress) -> C:
-        digest = close_ceremony(self._bench, self._plan, state)
-        progress.say(Line(f"transcript, SHA-256 {digest}", mark=Mark.OK))
-        return msgspec.structs.replace(state, closed=True)
