@@ -1,14 +1,13 @@
 """Every command of the README is run, in its order and at stock strength (the rule for docs)."""
 
 import os
-import re
-import shlex
 import shutil
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.cli.documents import documented, placed
 from tests.cli.program import ROOT, STOCK, Program
 from tests.workstation import IMAGES, fill_downloads
 
@@ -17,13 +16,6 @@ ASK_FOR_PASSPHRASES: Final = (["key", "generate"], ["release", "sign"])
 CUSTODY: Final = ["--waive", "POL-7=custody comes with its own issue"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="unshare -n needs root")
-
-
-def commands() -> list[list[str]]:
-    """The arguments of each ``pai-signer`` line in the README's shell blocks."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [shlex.split(line)[1:] for line in lines if line.startswith("pai-signer ")]
 
 
 def test_the_readme_walks_through_a_whole_release(tmp_path: Path) -> None:
@@ -40,21 +32,14 @@ def test_the_readme_walks_through_a_whole_release(tmp_path: Path) -> None:
         "~/Downloads": str(download),
         "keys/public": str(tmp_path / "keys" / "public"),
     }
-    played = commands()
+    played = documented(ROOT / "README.md")
     assert ["release", "export", "v0.2.0", "/media/stick"] in played
     for arguments in played:
         if arguments[0] == "verify":
             shutil.copytree(stick / "pai-v0.2.0", download / "pai-v0.2.0")
             for name in IMAGES:
                 shutil.copy(stick / name, download / "pai-v0.2.0")
-        given = [_placed(argument, places) for argument in arguments]
+        given = [placed(argument, places) for argument in arguments]
         if arguments[:2] == ["release", "sign"]:
             given += CUSTODY
         program(*given, passphrases=arguments[:2] in ASK_FOR_PASSPHRASES)
-
-
-def _placed(argument: str, places: dict[str, str]) -> str:
-    for place, real in places.items():
-        if argument.startswith(place):
-            return real + argument.removeprefix(place)
-    return argument
