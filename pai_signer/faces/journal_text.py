@@ -1,12 +1,15 @@
 """Journal entries as lines for reading, shared by both faces."""
 
-from typing import Any
+from typing import Any, Final
 
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.faces.desk import JournalLine
 
 #: Facts that name what an entry is about, in the order in which they are shown.
-_SUBJECTS = ("version", "visit", "folder", "destination", "directory", "source", "project", "why")
+_SUBJECTS: Final = (
+    *("title", "version", "visit", "folder", "destination", "directory", "source", "project"),
+    *("algorithm", "old", "new", "key", "until", "reason", "why"),
+)
 
 
 def journal_line(entry: JournalEntry) -> JournalLine:

@@ -476,7 +476,7 @@ def test_merge_refuses_what_is_no_certificate(life: GpgLife) -> None:
         ("SIG-3/format", good + good),
         ("SIG-3/format", weak_openpgp_key().secret_export.decode()),
         ("SIG-3/format", old_key().signature.decode()),
-        ("KEY-4/format", good.replace("\n=", "\n=A", 1)),
+        ("SIG-3/format", good.replace("\n=", "\n=A", 1)),
     ):
         refused(code, life.merged_certificate, [bad])
     refused("KEY-4/certificates", life.merged_certificate, [])

@@ -98,7 +98,7 @@ def test_every_key_on_every_screen_harms_nothing(room: Path) -> None:
     with program(room / "t", [*WEAK_APP, str(vault)]) as app:
         for opener, text in (
             ((), "Review and sign"),
-            (("F2",), "of 3 entries"),
+            (("F2",), " entries"),
             (("F1",), "Everywhere"),
             (("F8",), "Locked"),
             (("F10",), "Leave pai-signer?"),

@@ -43,7 +43,7 @@ def cut_before_staging(bench: Workbench) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench.releases, "stage", stage)
-        patch.setattr("pai_signer.workflows.sign_release._Sign._take_back", lambda *_: None)
+        patch.setattr("pai_signer.workflows.release.sign_release._Sign._take_back", lambda *_: None)
         with pytest.raises(PowerCut):
             sign(bench)
 
