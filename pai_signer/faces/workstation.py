@@ -105,7 +105,7 @@ class WorkstationDesk:
 
     def _rotation_away(self, entry: catalogue.Entry) -> Action:
         """The same ceremony where the old key is in other hands (KEY-5)."""
-        label = entry.label.replace(" (ceremony)", ": compromised (ceremony)")
+        label = f"{entry.label}: compromised"
         return Action(
             entry.id,
             label,

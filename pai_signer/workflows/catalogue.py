@@ -188,7 +188,7 @@ CATALOGUE: Final = (
     ),
     Entry(
         "key.rotate.minisign",
-        "Rotate the minisign key (ceremony)",
+        "Rotate the minisign key",
         "key rotate minisign",
         lambda bench, a: rotation(MinisignRotation(bench), _reason(a), a.get("certificate", "")),
         group=Group.CEREMONIES,
@@ -202,7 +202,7 @@ CATALOGUE: Final = (
     ),
     Entry(
         "key.rotate.gpg",
-        "Rotate the OpenPGP key (ceremony)",
+        "Rotate the OpenPGP key",
         "key rotate gpg",
         lambda bench, a: rotation(OpenPgpRotation(bench), _reason(a), a.get("certificate", "")),
         group=Group.CEREMONIES,
@@ -216,7 +216,7 @@ CATALOGUE: Final = (
     ),
     Entry(
         "key.revoke",
-        "Revoke a key (ceremony)",
+        "Revoke a key",
         "key revoke",
         _build_revoke,
         group=Group.CEREMONIES,

@@ -309,6 +309,17 @@ def test_a_discarded_birth_leaves_neither_keys_nor_revocations(empty: Workbench)
     assert events(empty) == ["vault.created", "key.birth-discarded"]
 
 
+def test_a_birth_given_up_behind_the_registry_keeps_its_transcript(empty: Workbench) -> None:
+    talk = begin(empty)
+    walk(talk, "transcript")
+    talk.discard()
+    assert len(empty.registry().keys) == 2
+    [ceremony] = empty.ceremonies.names()
+    transcript = empty.ceremonies.load(ceremony)["transcript.txt"].decode()
+    assert "given up behind its point of no return" in transcript
+    assert events(empty)[-2:] == ["key.generated", "ceremony.ended"]
+
+
 def test_walking_back_over_a_new_key_makes_no_second_one(empty: Workbench) -> None:
     talk = begin(empty, only="minisign")
     walk(talk, "register")

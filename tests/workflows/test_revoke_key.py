@@ -450,6 +450,9 @@ def test_discarded_after_it_what_was_registered_stands(signed: Workbench, public
         signed.openpgp.prove(key_id, Secret(bytearray(PHRASES["gpg"])))
     run(signed, "key.publish", directory=str(public))
     assert (public / notice_name(key_id)).exists()
+    [ceremony] = signed.ceremonies.names()
+    transcript = signed.ceremonies.load(ceremony)["transcript.txt"].decode()
+    assert "given up behind its point of no return" in transcript
 
 
 def test_discarded_between_journal_and_registry_the_journal_says_so(

@@ -172,6 +172,10 @@ def test_discarding_after_the_point_of_no_return_keeps_key_and_statement(
     assert new in system.in_vault(keyed)
     run(keyed, "key.publish", directory=str(published))
     assert len(list(published.glob("transition-*.txt"))) == 1
+    [ceremony] = keyed.ceremonies.names()
+    transcript = keyed.ceremonies.load(ceremony)["transcript.txt"].decode()
+    assert "given up behind its point of no return" in transcript
+    assert keyed.journal.entries()[-2].event == "ceremony.ended"
 
 
 @BOTH

@@ -9,6 +9,7 @@ from pai_signer.domain.ceremony import (
     WITNESS_STATEMENT,
     Role,
     Verdict,
+    noted_exception,
 )
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
@@ -40,6 +41,22 @@ NOBODY: Final = "nobody"
 def closing(bench: Workbench, plan: Plan) -> tuple[Step[C], ...]:
     """The shared steps after a ceremony's own; the point of no return is behind them."""
     return (_Verdict(bench), _Reason(bench), _Close(bench, plan))
+
+
+def close_given_up(bench: Workbench, plan: Plan, state: C) -> None:
+    """Keep the transcript of a ceremony that was discarded behind its point of no return."""
+    if state.closed:
+        return
+    noted = noted_exception(
+        "",
+        bench.clock.now(),
+        expected="the ceremony goes on to its end",
+        happened="it was given up behind its point of no return",
+        decided="what was done stands, and the transcript ends here",
+    )
+    close_ceremony(
+        bench, plan, msgspec.structs.replace(state, exceptions=(*state.exceptions, noted))
+    )
 
 
 class _ClosingStep(CeremonyStep[C]):

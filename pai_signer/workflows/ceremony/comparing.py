@@ -31,6 +31,7 @@ class CompareKey(CeremonyStep[C]):
     id = "compare"
     title = "Compare the new key"
     actor = Actor.SECOND_MAINTAINER
+    unchanged = "The registry was not changed: the new key is not in use."
     in_script = (
         "The maintainer reads the groups or the words aloud; the second maintainer types what "
         "was heard, without seeing the screen.",

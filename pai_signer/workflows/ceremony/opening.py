@@ -87,7 +87,7 @@ class _Begin(CeremonyStep[C]):
             Line(self._plan.purpose),
             Line(),
             Line("three people at best: you, a second maintainer, a witness", label="roles"),
-            Line("at any step, note what goes differently (:x on the command line)"),
+            Line("at any step, note what goes differently (F3; at a prompt :x)"),
             Line("everything but secrets goes into a transcript"),
         )
         return (Page(self._plan.title, lines),)

@@ -7,13 +7,14 @@ from typing import Final
 
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.registry import Algorithm, RegisteredKey
-from pai_signer.workflows.ceremony.closing import closing
+from pai_signer.workflows.ceremony.closing import close_given_up, closing
 from pai_signer.workflows.ceremony.frame import Plan, ScriptState, TranscriptRecorder, print_script
 from pai_signer.workflows.ceremony.opening import opening
 from pai_signer.workflows.engine import Outcome, Step, Workflow
 from pai_signer.workflows.keys.add_keys_state import (
     AddKeysState,
     already_active,
+    are_registered,
     awaits_successor,
     discard_strays,
     shown_id,
@@ -102,7 +103,7 @@ def _add_keys(bench: Workbench, start: AddKeysState) -> Workflow[AddKeysState]:
         start=start,
         steps=_steps(bench, start, plan),
         outcome=lambda state: _outcome(bench, state),
-        discard=lambda state: _discard(bench, state),
+        discard=lambda state: _discard(bench, plan, state),
         recorder=recorder,
     )
 
@@ -171,9 +172,12 @@ def _is_unfinished(bench: Workbench, start: AddKeysState, key: RegisteredKey) ->
     return f'"{key.id}"'.encode() in saved
 
 
-def _discard(bench: Workbench, state: AddKeysState) -> None:
+def _discard(bench: Workbench, plan: Plan, state: AddKeysState) -> None:
     """Keys that were made and never registered are in nobody's use: remove them."""
     # The registry decides, not the state: a crash may have come right after it was stored.
+    if are_registered(bench, state):
+        close_given_up(bench, plan, state)
+        return
     removed = {a.value: list(strays_of(bench, state, a)) for a in Algorithm}
     for algorithm in Algorithm:
         discard_strays(bench, state, algorithm)

@@ -87,6 +87,14 @@ def shown_id(key: RegisteredKey) -> str:
     return grouped_fingerprint(key.id) if key.algorithm is Algorithm.OPENPGP else key.id
 
 
+def are_registered(bench: Workbench, state: AddKeysState) -> bool:
+    """Whether every key of this run stands in the registry: then there is no way back."""
+    known = {key.id for key in bench.registry().keys}
+    return state.registered or (
+        len(state.added) == len(state.systems) and all(key.id in known for key in state.added)
+    )
+
+
 class AddKeysStep(Step[AddKeysState]):
     """What the steps of this ceremony share."""
 
@@ -97,12 +105,7 @@ class AddKeysStep(Step[AddKeysState]):
 
     def is_over(self, state: AddKeysState) -> bool:
         """The registry decides: a crash may have come right after it was stored."""
-        if state.registered:
-            return True
-        known = {key.id for key in self._bench.registry().keys}
-        return len(state.added) == len(state.systems) and all(
-            key.id in known for key in state.added
-        )
+        return are_registered(self._bench, state)
 
     def left_by_a_crash(self, state: AddKeysState, system: SystemName) -> str | None:
         """A whole key that this run made and was killed before it could say so."""

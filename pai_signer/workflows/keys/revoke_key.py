@@ -21,7 +21,7 @@ from pai_signer.domain.revocation import (
     check_revocable,
 )
 from pai_signer.errors import PolicyRefused, UsageError
-from pai_signer.workflows.ceremony.closing import closing
+from pai_signer.workflows.ceremony.closing import close_given_up, closing
 from pai_signer.workflows.ceremony.frame import Plan, TranscriptRecorder
 from pai_signer.workflows.ceremony.opening import opening
 from pai_signer.workflows.engine import (
@@ -119,7 +119,7 @@ def revoke_key(
         start=start,
         steps=revocation_steps(bench, what),
         outcome=lambda state: _outcome(bench, state),
-        discard=lambda state: _discard(bench, state),
+        discard=lambda state: _discard(bench, what, state),
         recorder=recorder,
     )
 
@@ -285,12 +285,13 @@ class _Revoke(_RevokeStep):
                 )
 
 
-def _discard(bench: Workbench, state: RevokeState) -> None:
+def _discard(bench: Workbench, what: Plan, state: RevokeState) -> None:
     """What was prepared and never registered is removed; what was registered stands."""
     if not state.ceremony or not state.key:
         return
     if _is_over(bench, state):
         apply_revocation(bench, state)
+        close_given_up(bench, what, state)
         return
     bench.ceremonies.delete(state.ceremony)
     if _is_journalled(bench, state):  # a crash came between the entry and the registry

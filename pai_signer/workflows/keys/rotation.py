@@ -26,7 +26,7 @@ from pai_signer.domain.transition_texts import (
     repository_files,
 )
 from pai_signer.errors import PolicyRefused, UsageError
-from pai_signer.workflows.ceremony.closing import closing
+from pai_signer.workflows.ceremony.closing import close_given_up, closing
 from pai_signer.workflows.ceremony.comparing import CompareKey
 from pai_signer.workflows.ceremony.frame import Plan, ScriptState, TranscriptRecorder, print_script
 from pai_signer.workflows.ceremony.opening import opening
@@ -103,7 +103,7 @@ def rotation(system: RotatedSystem, reason: Reason, certificate: str = "") -> Wo
         ),
         steps=rotation_steps(system, plan, reason),
         outcome=lambda state: _outcome(system, state),
-        discard=lambda state: _discard(system, state),
+        discard=lambda state: _discard(system, plan, state),
         recorder=recorder,
     )
     if bench.states.load(workflow.saved_as) is None:  # else it can be resumed and discarded
@@ -302,12 +302,13 @@ def _texts(registry: Registry, statement: Transition, papers: Collection[str]) -
     }
 
 
-def _discard(system: RotatedSystem, state: RotateState) -> None:
+def _discard(system: RotatedSystem, plan: Plan, state: RotateState) -> None:
     """A key that was made and never registered is in nobody's use: remove it."""
     if not state.old:
         return  # nothing can have been made yet
     if is_registered(system.bench.registry(), state):
         apply_revocation(system.bench, state)  # the registry decides: there is no way back
+        close_given_up(system.bench, plan, state)
         return
     made = strays_of(system, state)
     for key_id in made:
