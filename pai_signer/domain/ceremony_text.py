@@ -128,8 +128,9 @@ def render_transcript(t: Transcript) -> str:
         lines += _comparison(comparison)
     lines += ["", "EXCEPTIONS", *(_none(t.exceptions))]
     for noted in t.exceptions:
+        where = f"at step {noted.step}" if noted.step else "between two steps"
         lines += [
-            *_wrapped(f"at step {noted.step}, {_moment(noted.at)}", indent="  "),
+            *_wrapped(f"{where}, {_moment(noted.at)}", indent="  "),
             *_wrapped_row("expected", noted.expected),
             *_wrapped_row("happened", noted.happened),
             *_wrapped_row("decided", noted.decided),
