@@ -199,8 +199,10 @@ class _Confirm(_DeclareStep):
             Line(state.reason, label="no signature because"),
             *checksums,
             Line(),
-            Line("This stays in the registry for ever. A signature that is stripped from a signed"),
-            Line("release is never excused by it."),
+            Line(
+                "This stays in the registry for ever. A signature that is stripped from a signed "
+                "release is never excused by it."
+            ),
         )
         return (Page("What the registry will say", lines),)
 

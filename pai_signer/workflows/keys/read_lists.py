@@ -114,8 +114,10 @@ def _pages(endorsement: Endorsement) -> Iterator[Page]:
             Line(str(count), label="releases"),
             Line(f"entry {endorsement.journal.n}", label="journal"),
             Line(),
-            Line("The journal proves these releases to have been signed here. They stay good,"),
-            Line("with exactly these bytes; nothing else that the key signed does."),
+            Line(
+                "The journal proves these releases to have been signed here. They stay good, "
+                "with exactly these bytes; nothing else that the key signed does."
+            ),
         ),
     )
     for number, release in enumerate(endorsement.releases, 1):
