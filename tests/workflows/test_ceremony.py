@@ -198,7 +198,7 @@ def test_a_wrong_key_stops_it_before_the_point_of_no_return(bench: Workbench) ->
     talk = conversation(bench)
     with pytest.raises(DigestMismatch) as caught:
         play(talk, {**a_secret(), "compare": DIGEST[:-1] + "0"}, Silent())
-    assert caught.value.unchanged == "No key was made and the registry was not changed."
+    assert caught.value.unchanged == "The registry was not changed: the new key is not in use."
     assert talk.step is not None
     assert talk.step.id == "compare"
     assert bench.ceremonies.names() == ()

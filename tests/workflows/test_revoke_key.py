@@ -80,11 +80,12 @@ def test_a_compromised_minisign_key_leaves_notice_list_and_registry_signed_by_th
     signed: Workbench, public: Path
 ) -> None:
     key_id, other = minisign(signed), openpgp(signed)
-    data = revoke(signed, key_id)
+    said = until(signed)
+    data = revoke(signed, key_id, **{"trusted-until": said})
     registry = signed.registry()
     key = registry.find(key_id)
     assert (key.state, key.reason) == (KeyState.COMPROMISED, "laptop stolen")
-    assert f"{key.do_not_trust_after:%Y-%m-%d %H:%M}" == until(signed)
+    assert f"{key.do_not_trust_after:%Y-%m-%d %H:%M}" == said
     assert registry.signing_key(Algorithm.MINISIGN) is None
     assert events(signed)[-2:] == ["key.revoked", "ceremony.ended"]
     run(signed, "key.publish", directory=str(public))
