@@ -113,8 +113,10 @@ class _Discard(Step[DiscardState]):
         lines = (
             Line(state.name, label="saved as"),
             Line(),
-            Line("What this work prepared is undone. If it cannot be read, only its saved"),
-            Line("state is removed: a key that it had made stays in the vault, unregistered."),
+            Line(
+                "What this work prepared is undone. If it cannot be read, only its saved state "
+                "is removed: a key that it had made stays in the vault, unregistered."
+            ),
         )
         return (Page("Discard this work?", lines),)
 

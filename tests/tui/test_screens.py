@@ -197,6 +197,18 @@ async def test_home_shows_state_first_and_lines_that_cannot_be_chosen_say_why() 
         await it.press("2")
         assert "Not now: a[/b].iso is not imported" in it.row(-2)
         assert len(it.app.screen_stack) == 1
+        await it.press("down")
+        assert "Not now" not in it.screen()
+
+
+async def test_home_and_end_highlight_the_first_and_the_last_line_of_a_menu() -> None:
+    async with driven() as it:
+        await home(it)
+        await it.press("end", "enter")
+        await it.until("Checks", "Esc back")
+        await it.press("escape")
+        await it.press("home", "enter")
+        await it.until("Which medium holds the release?")
 
 
 async def test_home_that_cannot_be_read_says_so_and_looks_again() -> None:

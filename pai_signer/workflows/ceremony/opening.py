@@ -267,7 +267,7 @@ class _Watch(CeremonyStep[C]):
     _role: ClassVar[Role]
 
     def question(self, state: C) -> Question:
-        who = state.name_of(self._role) or f"the {self._role.value}"
+        who = state.name_of(self._role) or f"The {self._role.value}"
         return TypedText(
             self.id,
             f"{who}: date and time by your own clock, in UTC "

@@ -36,6 +36,7 @@ class MenuScreen(Frame):
         hints(
             ("digits", "pick a line of the menu"),
             ("Up, Down, Enter", "the same, without digits"),
+            ("Home, End", "the first line, the last"),
             ("PgUp, PgDn", "scroll the state above the menu"),
         ),
     )
@@ -114,6 +115,10 @@ class MenuScreen(Frame):
     def on_menu_half_typed(self, event: Menu.HalfTyped) -> None:
         """What the menu waits for."""
         self.say(wording.half_typed(event.number), alarm=True)
+
+    def on_menu_moved(self) -> None:
+        """Why another line could not be picked is said no longer."""
+        self.say("")
 
     def on_menu_picked(self, event: Menu.Picked) -> None:
         """Begin what was picked, or say why not."""

@@ -30,6 +30,8 @@ class Menu(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False),
         Binding("down", "move(1)", show=False),
+        Binding("home", "first", show=False),
+        Binding("end", "last", show=False),
         Binding("enter", "pick", show=False),
     ]
 
@@ -39,6 +41,9 @@ class Menu(Widget, can_focus=True):
         def __init__(self, index: int) -> None:
             self.index = index
             super().__init__()
+
+    class Moved(Message):
+        """Another line is highlighted: what was said of the one before is past."""
 
     class HalfTyped(Message):
         """The digits so far highlight a line, and could become a longer number."""
@@ -66,10 +71,16 @@ class Menu(Widget, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Highlight another line."""
-        self._typed = ""
         if self._lines:
-            self._selected = (self._selected + by) % len(self._lines)
-            self.refresh()
+            self._highlight((self._selected + by) % len(self._lines))
+
+    def action_first(self) -> None:
+        """Highlight the first line."""
+        self._highlight(0)
+
+    def action_last(self) -> None:
+        """Highlight the last line."""
+        self._highlight(max(len(self._lines) - 1, 0))
 
     def action_pick(self) -> None:
         """Pick the highlighted line."""
@@ -113,6 +124,12 @@ class Menu(Widget, can_focus=True):
         if first + height < len(rows) and len(view) - 1 not in marked:
             view[-1] = Row("     … more below")
         return content(view, reverse=frozenset(marked))
+
+    def _highlight(self, index: int) -> None:
+        self._typed = ""
+        self._selected = index
+        self.refresh()
+        self.post_message(self.Moved())
 
     def _type(self, digit: str) -> None:
         self._typed += digit
