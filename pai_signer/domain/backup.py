@@ -123,7 +123,7 @@ def parse_manifest(data: bytes, project: str, *, rehearsal: bool) -> dict[str, s
 
 
 def _head(project: str, *, rehearsal: bool) -> bytes:
-    title = f"# {project} BACKUP MANIFEST, not a release\n"
+    title = f"# {project} {manifest.NOT_A_RELEASE}\n"
     if not is_safe(project) or not project.isascii():
         raise _refused("manifest", "the project's name cannot stand in a backup's manifest")
     return (title + (_REHEARSAL_LINE if rehearsal else "")).encode("ascii")
