@@ -15,6 +15,7 @@ from pai_signer.adapters.backup_reader import MediumBackupReader
 from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.adapters.git import GitMirror
+from pai_signer.adapters.gpg_backup import OpenPgpBackups
 from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
@@ -121,7 +122,8 @@ def open_workbench(
             openpgp_life=GpgLife(gnupg, time),
             passphrases=passphrases or WordListPassphrases(),
             backup_keys=VaultBackupKeys(
-                MinisignBackups(minisign, KeyFiles(limits, rehearsal=vault.info.rehearsal))
+                MinisignBackups(minisign, KeyFiles(limits, rehearsal=vault.info.rehearsal)),
+                OpenPgpBackups(gnupg, time),
             ),
             backup_reader=MediumBackupReader(),
             nonces=KernelNonces(),

@@ -307,7 +307,42 @@ class BackupKeys(Protocol):
         challenge: bytes,
         trusted_comment: str,
     ) -> bytes:
-        """The ``.minisig`` of ``challenge`` by the key in ``key_file``."""
+        """The ``.minisig`` of ``challenge`` by the key in ``key_file``.
+
+        Raises ``PolicyRefused`` (``KEY-1/wrong-passphrase``, ``KEY-1/unprotected``,
+        ``KEY-1/scrypt-weak``, ``KEY-2/rehearsal``), ``UntrustedKey`` for another key,
+        ``FormatError`` for what is no key file. Damage to the encrypted part looks like a
+        wrong passphrase: only the file's digest tells.
+        """
+
+    def wrap_openpgp(self, fingerprint: str, passphrase: Secret, new_passphrase: Secret) -> bytes:
+        """The armored export of primary and subkeys under ``new_passphrase``, proved."""
+
+    def prove_openpgp(
+        self,
+        secret_key: bytes,
+        certificate: str,
+        fingerprint: str,
+        passphrase: Secret,
+        challenge: bytes,
+        *,
+        beside: str | None = None,
+    ) -> tuple[bytes, ...]:
+        """Signatures of ``challenge`` by each signing key of an export, its primary proved too.
+
+        ``certificate`` is the registry's; ``beside`` the public certificate that lies with
+        the export. Raises ``PolicyRefused`` (``KEY-1/wrong-passphrase``,
+        ``KEY-1/unprotected``, ``CUS-2/weak-protection``, ``CUS-2/secret-missing``,
+        ``CUS-2/stale``: the right key, but gpg could not use it as it lies there;
+        ``POL-6/expired``, ``POL-6/revoked``: the registered key itself), ``UntrustedKey``
+        (``CUS-2/other-key``), ``FormatError`` for what is damaged.
+        """
+
+    def encrypt(self, data: bytes, passphrase: Secret) -> bytes:
+        """``data`` encrypted by gpg under ``passphrase`` alone, for stock gpg to open."""
+
+    def decrypt(self, data: bytes, passphrase: Secret) -> bytes:
+        """What ``encrypt`` made, opened again; refuses a wrong passphrase and any change."""
 
 
 @dataclass(frozen=True)
