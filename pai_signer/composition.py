@@ -10,9 +10,12 @@ from typing import Final
 import platformdirs
 
 from pai_signer.adapters import hardening, practice
+from pai_signer.adapters.backup_keys import VaultBackupKeys
+from pai_signer.adapters.backup_reader import MediumBackupReader
 from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.adapters.git import GitMirror
+from pai_signer.adapters.gpg_backup import OpenPgpBackups
 from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
@@ -20,7 +23,10 @@ from pai_signer.adapters.host import LinuxHost
 from pai_signer.adapters.journal_file import FileJournal
 from pai_signer.adapters.media import SystemMedia
 from pai_signer.adapters.minisign import MinisignKeyDirectory
+from pai_signer.adapters.minisign_backup import MinisignBackups
+from pai_signer.adapters.minisign_secret import KeyFiles
 from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
+from pai_signer.adapters.nonces import KernelNonces
 from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.adapters.publisher import FolderPublisher
 from pai_signer.adapters.source import FolderSources
@@ -98,6 +104,10 @@ def open_workbench(
         vault = Vault.open(path)
         stack.enter_context(vault.lock())
         time = at or clock()
+        minisign = MinisignKeyDirectory(
+            vault.path / "keys" / "minisign", limits=limits, rehearsal=vault.info.rehearsal
+        )
+        gnupg = vault.path / "keys" / "gnupg"
         bench = Workbench(
             profile=parse_profile(vault.profile_toml),
             info=vault.info,
@@ -107,12 +117,16 @@ def open_workbench(
             sources=FolderSources(),
             destinations=MediumDestinations(),
             publisher=FolderPublisher(),
-            minisign=MinisignKeyDirectory(
-                vault.path / "keys" / "minisign", limits=limits, rehearsal=vault.info.rehearsal
-            ),
-            openpgp=GpgKeys(vault.path / "keys" / "gnupg", time),
-            openpgp_life=GpgLife(vault.path / "keys" / "gnupg", time),
+            minisign=minisign,
+            openpgp=GpgKeys(gnupg, time),
+            openpgp_life=GpgLife(gnupg, time),
             passphrases=passphrases or WordListPassphrases(),
+            backup_keys=VaultBackupKeys(
+                MinisignBackups(minisign, KeyFiles(limits, rehearsal=vault.info.rehearsal)),
+                OpenPgpBackups(gnupg, time),
+            ),
+            backup_reader=MediumBackupReader(),
+            nonces=KernelNonces(),
             verifiers=verifiers(time),
             tags=GitMirror(vault.path),
             journal=FileJournal(vault.path, time),

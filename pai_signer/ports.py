@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pai_signer.domain.artifact import Commit, Finding, HashedFile
+from pai_signer.domain.custody import MediumIdentity
 from pai_signer.domain.host import HostFacts
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.openpgp_signatures import RevocationReason
@@ -57,8 +58,15 @@ class Media(Protocol):
     def list(self) -> tuple[Medium, ...]:
         """Every removable filesystem; system disks are hidden."""
 
-    def mount(self, medium: Medium) -> Medium:
-        """Mount it (udisksctl) and return it with ``mounted_at``; already mounted is fine."""
+    def mount(self, medium: Medium, *, read_only: bool = False) -> Medium:
+        """Mount it (udisksctl) and return it with ``mounted_at``; already mounted is fine.
+
+        ``read_only`` mounts with ``ro,nosuid,nodev,noexec`` (CUS-2); a medium that is
+        mounted already stays as it is, and says so in its ``read_only``.
+        """
+
+    def identify(self, directory: Path) -> MediumIdentity:
+        """The removable medium that ``directory`` is on (CUS-3); all empty if on none."""
 
     def unmount(self, directory: Path) -> bool:
         """Unmount the filesystem that ``directory`` is on, if it is a removable medium's.
@@ -276,6 +284,110 @@ class Passphrases(Protocol):
 
     def check(self, passphrase: Secret) -> None:
         """Raise ``PolicyRefused`` (``KEY-1/weak-passphrase``) if it is too weak for a key."""
+
+
+# --- custody (CUS-1, CUS-2) ----------------------------------------------------------------
+
+
+class BackupKeys(Protocol):
+    """The vault's keys under another passphrase, and proofs by keys that a medium holds.
+
+    A key from a medium is opened in memory only. A wrong passphrase must fail before the
+    right one counts, and what was made is verified against the registry's public key.
+    """
+
+    def wrap_minisign(self, public_key: str, passphrase: Secret, new_passphrase: Secret) -> bytes:
+        """A stock key file under ``new_passphrase``: same key ID, fresh salt, full strength."""
+
+    def prove_minisign(
+        self,
+        key_file: bytes,
+        passphrase: Secret,
+        public_key: str,
+        challenge: bytes,
+        trusted_comment: str,
+    ) -> bytes:
+        """The ``.minisig`` of ``challenge`` by the key in ``key_file``.
+
+        Raises ``PolicyRefused`` (``KEY-1/wrong-passphrase``, ``KEY-1/unprotected``,
+        ``KEY-1/scrypt-weak``, ``KEY-2/rehearsal``), ``UntrustedKey`` for another key,
+        ``FormatError`` for what is no key file. Damage to the encrypted part looks like a
+        wrong passphrase: only the file's digest tells.
+        """
+
+    def wrap_openpgp(self, fingerprint: str, passphrase: Secret, new_passphrase: Secret) -> bytes:
+        """The armored export of primary and subkeys under ``new_passphrase``, proved."""
+
+    def prove_openpgp(
+        self,
+        secret_key: bytes,
+        certificate: str,
+        fingerprint: str,
+        passphrase: Secret,
+        challenge: bytes,
+        *,
+        beside: str | None = None,
+    ) -> tuple[bytes, ...]:
+        """Signatures of ``challenge`` by each signing key of an export, its primary proved too.
+
+        ``certificate`` is the registry's; ``beside`` the public certificate that lies with
+        the export. Raises ``PolicyRefused`` (``KEY-1/wrong-passphrase``,
+        ``KEY-1/unprotected``, ``CUS-2/weak-protection``, ``CUS-2/secret-missing``,
+        ``CUS-2/stale``: the right key, but gpg could not use it as it lies there;
+        ``POL-6/expired``, ``POL-6/revoked``: the registered key itself), ``UntrustedKey``
+        (``CUS-2/other-key``), ``FormatError`` for what is damaged.
+        """
+
+    def encrypt(self, data: bytes, passphrase: Secret) -> bytes:
+        """``data`` encrypted by gpg under ``passphrase`` alone, for stock gpg to open."""
+
+    def decrypt(self, data: bytes, passphrase: Secret) -> bytes:
+        """What ``encrypt`` made, opened again; refuses a wrong passphrase and any change."""
+
+
+@dataclass(frozen=True)
+class FoundProblem:
+    """Why something on a medium was not read.
+
+    ``is_unreadable``: the medium failed. Else it is what is not opened, such as a link.
+    """
+
+    why: str
+    is_unreadable: bool
+
+
+@dataclass(frozen=True)
+class FoundCopy:
+    """One folder of a backup set: what was read of it, and what was not.
+
+    ``problems`` are by file name as it can be shown; the name ``""`` is the folder itself.
+    """
+
+    folder: str
+    files: Mapping[str, bytes]
+    problems: Mapping[str, FoundProblem]
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """One backup set as it lies on a medium; a copy whose folder is missing is not in it."""
+
+    number: int
+    copies: Mapping[str, FoundCopy]
+
+
+class BackupReader(Protocol):
+    """Reads the backup sets of a medium, past the page cache (CUS-2)."""
+
+    def read(self, directory: Path, slug: str, progress: Progress) -> tuple[FoundSet, ...]:
+        """All sets at the top of ``directory``, newest first; empty if it holds none."""
+
+
+class Nonces(Protocol):
+    """Fresh randomness for challenges (CUS-2)."""
+
+    def nonce(self) -> bytes:
+        """32 bytes that nobody could foresee."""
 
 
 # --- the repository (IMP-6, SIG-4) ------------------------------------------------------

@@ -26,7 +26,7 @@ class Trap:
     guards: tuple[Guard, ...] = ()
 
 
-_MINISIGN: Final = "adapters/minisign.py"
+_MINISIGN: Final = "adapters/minisign_secret.py"
 _MINISIG: Final = "domain/minisig.py"
 _GPG: Final = "adapters/test_gpg.py"
 _LIFE: Final = "adapters/test_gpg_life.py"
@@ -42,11 +42,11 @@ MINISIGN: Final = (
             f"{_KEYS}::test_stock_minisign_signs_with_our_key_and_we_with_its_key_at_full_strength",
         ),
         (
-            Guard(_MINISIGN, "                opslimit=self._limits.ops,\n", ""),
+            Guard(_MINISIGN, "            opslimit=self.limits.ops,\n", ""),
             Guard(
                 _MINISIGN, "if parse_secret_key_header(key_file) != SecretKeyHeader(", "if () == ("
             ),
-            Guard(_MINISIGN, "if not limits.at_least(self._limits):", "if False:"),
+            Guard(_MINISIGN, "if not limits.at_least(self.limits):", "if False:"),
             Guard(_MINISIG, "ops=33_554_432", "ops=1_048_576"),
         ),
     ),
@@ -83,7 +83,7 @@ MINISIGN: Final = (
             "test_a_statement_about_another_public_key_under_the_same_id_is_not_believed",
         ),
         (
-            Guard(_MINISIGN, "if _public_line(secret_key) != public_key:", "if False:"),
+            Guard(_MINISIGN, "if public_line(secret_key) != public_key:", "if False:"),
             Guard(
                 "domain/transition.py",
                 "    if told != known:",
@@ -208,7 +208,11 @@ MINISIGN: Final = (
             Guard(
                 _MINISIGN, 'key_file = bytes(secret_key) + b"\\n"', "key_file = bytes(secret_key)"
             ),
-            Guard(_MINISIGN, 'key_file.removesuffix(b"\\n") + b"\\n"', "key_file.rstrip()"),
+            Guard(
+                "adapters/minisign.py",
+                'key_file.removesuffix(b"\\n") + b"\\n"',
+                "key_file.rstrip()",
+            ),
         ),
     ),
     Trap(

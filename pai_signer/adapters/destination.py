@@ -7,13 +7,11 @@ back past the page cache and compared. After any failure or cancel, what this
 call created is removed again, as far as the medium still obeys.
 """
 
-import contextlib
 import errno
 import hashlib
-import mmap
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Final
 
 from pai_signer.adapters import durable
 from pai_signer.adapters.source import device_is_there, open_folder
+from pai_signer.adapters.uncached import read_uncached
 from pai_signer.domain.names import check_name, find_twins
 from pai_signer.domain.page import Line, Mark
 from pai_signer.domain.progress import Progress
@@ -31,9 +30,6 @@ from pai_signer.ports import WrittenFile
 #: What is written is public; FAT has no modes and takes the mount's.
 PUBLIC_FILE: Final = 0o644
 PUBLIC_DIRECTORY: Final = 0o755
-
-#: O_DIRECT wants multiples of the block size; an anonymous map is page-aligned.
-_DIRECT_BYTES: Final = 1 << 20
 
 #: Directory blocks, tables and journal that the files themselves do not count.
 _SPARE_BYTES: Final = 64 << 10
@@ -157,7 +153,7 @@ class _Release:
             found = os.lstat(leaf, dir_fd=self.held[parent])
         if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
             return None
-        return _read_uncached(self.held[parent], leaf)
+        return read_uncached(self.held[parent], leaf)
 
     # --- writing --------------------------------------------------------------------------
 
@@ -226,7 +222,7 @@ class _Release:
         for name in sorted(self.files):
             progress.check()
             parent, _, leaf = self._place(name).rpartition("/")
-            back[name] = _read_uncached(self.held[parent], leaf)
+            back[name] = read_uncached(self.held[parent], leaf)
             progress.add(len(back[name]))
         return back
 
@@ -239,7 +235,7 @@ class _Release:
         try:
             descriptor = os.open(leaf, flags, dir_fd=self.held[parent])
         except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            if durable.is_no_folder(error):
                 raise PolicyRefused(
                     "EXP-2/not-a-folder",
                     f"'{path}' on the medium is a link or a file, not a folder.",
@@ -275,58 +271,3 @@ def _check_names(folder: str, files: Mapping[str, bytes]) -> None:
             f"{' and '.join(twins[0])} differ only in case.",
             "Many media cannot hold both; rename one at its source.",
         )
-
-
-def _read_uncached(folder: int, name: str) -> bytes:
-    """The content of a file from the medium itself, not from the page cache.
-
-    O_DIRECT (open(2)) where the filesystem has it; elsewhere the cached pages are
-    dropped first (posix_fadvise(2)), which works only for pages already written.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with durable.explained(f"read '{name}' back from the medium"):
-        descriptor = os.open(name, flags, dir_fd=folder)
-        try:
-            os.fsync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            with _direct(folder, name, flags) as direct:
-                if direct is not None:
-                    with suppress(_NotDirectError):
-                        return _read_all(direct, may_refuse=True)
-            return _read_all(descriptor, may_refuse=False)
-        finally:
-            os.close(descriptor)
-
-
-class _NotDirectError(Exception):
-    """The filesystem opened the file for direct reading, then refused to read so."""
-
-
-@contextlib.contextmanager
-def _direct(folder: int, name: str, flags: int) -> Iterator[int | None]:
-    try:
-        descriptor = os.open(name, flags | os.O_DIRECT, dir_fd=folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-            raise
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _read_all(descriptor: int, *, may_refuse: bool) -> bytes:
-    content = bytearray()
-    with mmap.mmap(-1, _DIRECT_BYTES) as aligned:
-        while True:
-            try:
-                count = os.readv(descriptor, [aligned])
-            except OSError as error:
-                if may_refuse and error.errno == errno.EINVAL:
-                    raise _NotDirectError from error
-                raise
-            if count == 0:
-                return bytes(content)
-            content += aligned[:count]

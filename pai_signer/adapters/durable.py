@@ -89,6 +89,11 @@ def medium_error(error: OSError, doing: str, *, requirement: str = "EXP-2") -> M
     return MediumError(f"{requirement}/{code}", f"Could not {doing}: {cause}.", hint)
 
 
+def is_no_folder(error: OSError) -> bool:
+    """Whether O_DIRECTORY | O_NOFOLLOW met a link or a file (open(2))."""
+    return error.errno in (errno.ENOTDIR, errno.ELOOP)
+
+
 @contextmanager
 def explained(doing: str, *, requirement: str = "EXP-2") -> Iterator[None]:
     """Let any ``OSError`` inside leave as ``medium_error(error, doing)``."""

@@ -1,10 +1,8 @@
 """What gpg is asked about secret keys, and what its answers mean (KEY-1, SIG-3)."""
 
-from typing import Final
-
 from pai_signer.adapters import durable
 from pai_signer.adapters.gpg_home import GpgHome
-from pai_signer.adapters.passphrases import wrong_passphrase
+from pai_signer.adapters.passphrases import WRONG_PASSPHRASE, wrong_passphrase
 from pai_signer.adapters.process import Finished, install_line
 from pai_signer.domain.openpgp import (
     ListedCertificate,
@@ -27,8 +25,6 @@ from pai_signer.domain.openpgp_status import (
 )
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, FormatError, PolicyRefused, SignerError, ToolError
-
-WRONG_PASSPHRASE: Final = "KEY-1/wrong-passphrase"  # noqa: S105 - an error code
 
 
 def sign(home: GpgHome, key: ListedKey, data: bytes, passphrase: Secret) -> bytes:

@@ -28,11 +28,17 @@ def working_copy(home: GpgHome, *fingerprints: str) -> Iterator[GpgHome]:
         folder = copy.path / _KEY_FOLDER
         folder.mkdir(mode=0o700)
         with durable.explained("read the vault's secret keys", requirement="KEY-4"):
-            for file in (home.path / _KEY_FOLDER).glob("*.key"):
-                (folder / file.name).write_bytes(file.read_bytes())
+            for file, content in secret_key_files(home).items():
+                (folder / file.name).write_bytes(content)
         for fingerprint in fingerprints:
             import_certificate(copy, fingerprint, commands.public_certificate(home, fingerprint))
         yield copy
+
+
+def secret_key_files(home: GpgHome) -> dict[Path, bytes]:
+    """The agent's files, one for each secret part of a key, as encrypted; sorted by keygrip."""
+    paths = sorted((home.path / _KEY_FOLDER).glob("*.key"))
+    return {path: path.read_bytes() for path in paths}
 
 
 def bring_new_key(copy: GpgHome, home: GpgHome, fingerprint: str, lasting: Path) -> None:
@@ -46,8 +52,8 @@ def bring_new_key(copy: GpgHome, home: GpgHome, fingerprint: str, lasting: Path)
         durable.sync_filesystem(folder)  # gpg does not fsync
     durable.make_directory(lasting / _KEY_FOLDER)
     with durable.explained("store the secret key", requirement="KEY-1"):
-        for file in sorted((copy.path / _KEY_FOLDER).glob("*.key")):
-            durable.create(lasting / _KEY_FOLDER / file.name, file.read_bytes())
+        for file, content in secret_key_files(copy).items():
+            durable.create(lasting / _KEY_FOLDER / file.name, content)
 
 
 def import_certificate(home: GpgHome, fingerprint: str, certificate: str) -> None:

@@ -94,8 +94,13 @@ class GpgHome:
         *,
         stdin: bytes = b"",
         passphrase: Secret | None = None,
+        answers: Secret | None = None,
     ) -> Finished:
-        """Run gpg to its end, whatever its exit code: the caller reads ``status``."""
+        """Run gpg to its end, whatever its exit code: the caller reads ``status``.
+
+        ``passphrase`` answers every question for one; ``answers``, one a line, are for
+        a command that asks for different ones in turn.
+        """
         base: list[str | Path] = [
             *("--homedir", self.path, "--batch", "--no-tty", "--status-fd", STATUS_FD)
         ]
@@ -103,12 +108,14 @@ class GpgHome:
             base.append("--no-autostart")
         if passphrase is not None:
             base += ["--pinentry-mode", "loopback", "--passphrase-fd", SECRET_FD]
+        elif answers is not None:
+            base += ["--pinentry-mode", "loopback", "--command-fd", SECRET_FD]
         return run(
             "gpg",
             [*base, *arguments],
             timeout_s=_GPG_TIMEOUT_S,
             stdin=stdin,
-            secret=passphrase,
+            secret=answers if passphrase is None else passphrase,
             accepted_codes=None,
         )
 

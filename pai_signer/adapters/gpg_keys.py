@@ -16,7 +16,11 @@ from pai_signer.adapters import gpg_commands as commands
 from pai_signer.adapters.gpg_copy import bring_new_key
 from pai_signer.adapters.gpg_home import GpgHome, throwaway_home, vault_home
 from pai_signer.adapters.gpg_verify import GpgVerifier
-from pai_signer.adapters.passphrases import certainly_wrong_passphrase, check_passphrase
+from pai_signer.adapters.passphrases import (
+    WRONG_PASSPHRASE,
+    certainly_wrong_passphrase,
+    check_passphrase,
+)
 from pai_signer.domain.openpgp import (
     ListedCertificate,
     ListedKey,
@@ -181,7 +185,7 @@ class GpgKeys:
             try:
                 commands.sign(home, signing_key, challenge, wrong)
             except PolicyRefused as error:
-                if error.code != commands.WRONG_PASSPHRASE:
+                if error.code != WRONG_PASSPHRASE:
                     raise
             else:
                 raise commands.unprotected()

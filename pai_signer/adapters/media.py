@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from pai_signer.adapters.process import find_tool, run
+from pai_signer.domain.custody import MediumIdentity
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import MediumError, ToolError
 from pai_signer.ports import Medium
@@ -21,6 +22,9 @@ _TIMEOUT_S: Final = 20.0
 #: Unmounting writes everything out first; a slow stick takes its time.
 _UNMOUNT_TIMEOUT_S: Final = 300.0
 _MAX_DEPTH: Final = 16
+_MAX_IDENTITY_LENGTH: Final = 100
+_OPTIONS: Final = "nosuid,nodev,noexec"
+_READ_ONLY_OPTIONS: Final = f"ro,{_OPTIONS}"
 
 _LSBLK_COLUMNS: Final = (
     "NAME,PATH,TYPE,FSTYPE,LABEL,SIZE,SERIAL,UUID,RO,RM,HOTPLUG,TRAN,MOUNTPOINTS"
@@ -111,12 +115,14 @@ class SystemMedia:
         ]
         return tuple(sorted(found, key=lambda medium: medium.device))
 
-    def mount(self, medium: Medium) -> Medium:
-        """Mount it and return it with ``mounted_at``; already mounted is fine.
+    def mount(self, medium: Medium, *, read_only: bool = False) -> Medium:
+        """Mount it and return it with ``mounted_at``; already mounted is fine, and stays so.
 
-        Raises ``MediumError`` if it is gone or does not mount, ``ToolError`` where there is
-        no udisksctl: then the operator has to mount it.
+        ``read_only``: a backup is proved without being touched (CUS-2). Raises
+        ``MediumError`` if it is gone, does not mount or is mounted otherwise than asked,
+        ``ToolError`` where there is no udisksctl: then the operator has to mount it.
         """
+        options = _READ_ONLY_OPTIONS if read_only else _OPTIONS
         now = self._find(medium)
         if now.mounted_at is not None:
             return now
@@ -126,12 +132,15 @@ class SystemMedia:
             raise ToolError(
                 "IMP-1/not-mounted",
                 f"{safe_text(now.device)} is not mounted, and udisksctl is not installed.",
-                f"Mount it yourself: sudo mount -o nosuid,nodev,noexec {safe_text(now.device)} "
+                f"Mount it yourself: sudo mount -o {options} {safe_text(now.device)} "
                 "/mnt, then rescan.",
             ) from error
+        # udisks mounts nosuid and nodev by itself, and takes these four from anybody
+        # (its builtin mount_options.conf, "defaults_allow").
+        choice = ["--options", options] if read_only else []
         done = run(
             "udisksctl",
-            ["mount", "--no-user-interaction", "--block-device", now.device],
+            ["mount", "--no-user-interaction", *choice, "--block-device", now.device],
             timeout_s=_TIMEOUT_S,
             accepted_codes=None,
         )
@@ -142,7 +151,26 @@ class SystemMedia:
                 f"{safe_text(now.device)} could not be mounted: {done.shown_stderr()}",
                 "Try another port or medium; its filesystem may be damaged or unknown here.",
             )
+        if read_only and not now.read_only:
+            raise MediumError(
+                "CUS-2/not-read-only",
+                f"{safe_text(now.device)} was to be mounted read-only, and can be written to.",
+                "Unmount it and mount it yourself: sudo mount -o "
+                f"{options} {safe_text(now.device)} /mnt, then rescan.",
+            )
         return now
+
+    def identify(self, directory: Path) -> MediumIdentity:
+        """The removable medium that ``directory`` is on (CUS-3); all empty if on none."""
+        mount = _mount_of(_mounts(), directory)
+        for medium in self.list():
+            if mount is not None and medium.device == mount.device:
+                return MediumIdentity(
+                    uuid=_ascii(medium.uuid),
+                    serial=_ascii(medium.serial),
+                    label=_ascii(medium.label),
+                )
+        return MediumIdentity()
 
     def unmount(self, directory: Path) -> bool:
         """Unmount the removable medium that ``directory`` is on; False if it is on none.
@@ -265,6 +293,12 @@ def _decode(data: bytes, kind: type[_Report], tool: str) -> _Report:
             f"The report of {tool} could not be understood: {safe_text(str(error))}",
             "Give the folder's path instead of picking a medium.",
         ) from error
+
+
+def _ascii(value: str) -> str:
+    """Text of a medium as records and challenges hold it: visible ASCII, and not too much."""
+    shown = safe_text(value, limit=_MAX_IDENTITY_LENGTH)
+    return shown.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _flag(value: _Flag) -> bool:

@@ -10,6 +10,9 @@ from pai_signer.errors import PolicyRefused, UsageError
 #: gpg-agent's MAX_PASSPHRASE_LEN (agent/agent.h); minisign's PASSWORDMAXBYTES is larger.
 MAX_PASSPHRASE_BYTES: Final = 255
 
+#: The code of the error for a passphrase that opens nothing.
+WRONG_PASSPHRASE: Final = "KEY-1/wrong-passphrase"  # noqa: S105 - an error code
+
 
 class WordListPassphrases:
     """The ``Passphrases`` port: words drawn by the kernel's generator, and a strict judge."""
@@ -51,10 +54,23 @@ def check_passphrase(passphrase: Secret) -> None:
         )
 
 
+def check_own_passphrase(passphrase: Secret, new_passphrase: Secret) -> None:
+    """Refuse a copy under the passphrase of its original: each custodian has their own (CUS-1)."""
+    check_passphrase(passphrase)
+    check_passphrase(new_passphrase)
+    if passphrase.same_as(new_passphrase):
+        raise PolicyRefused(
+            "CUS-1/same-passphrase",
+            "The passphrase of the copy is the workstation's own.",
+            "Give each custodian a passphrase of their own: one that is lost or read must not "
+            "open the others.",
+        )
+
+
 def wrong_passphrase(what: str) -> PolicyRefused:
     """The error for a passphrase that does not open ``what``."""
     return PolicyRefused(
-        "KEY-1/wrong-passphrase",
+        WRONG_PASSPHRASE,
         f"The passphrase does not open {what}, or its file is damaged.",
         "Type it again. If you are sure of it, restore the key from another backup.",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pai_signer.adapters.git_command import Git
+from pai_signer.domain.custody import MediumIdentity
 from pai_signer.domain.profile import Profile
 from pai_signer.errors import MediumError
 from pai_signer.ports import Medium
@@ -19,6 +20,8 @@ from pai_signer.ports import Medium
 #: The two folders of a rehearsal that play removable media.
 DOWNLOADS: Final = "practice-downloads"
 UPLOADS: Final = "practice-uploads"
+#: Two more that play the media of two custodians (CUS-1).
+CUSTODIANS: Final = ("practice-custodian-1", "practice-custodian-2")
 #: Where the rehearsal puts together what users would download.
 PUBLISHED: Final = "practice-published"
 VERSION: Final = "0.2.0"
@@ -28,10 +31,11 @@ _EFI_NAMES: Final = {"amd64": "BOOTX64.EFI", "arm64": "BOOTAA64.EFI"}
 
 
 def build_practice_media(folder: Path, profile: Profile) -> None:
-    """Make both folders below ``folder``, and fill the first like a download folder."""
+    """Make all folders below ``folder``, and fill the first like a download folder."""
     downloads = folder / DOWNLOADS
     downloads.mkdir()
-    (folder / UPLOADS).mkdir()
+    for name in (UPLOADS, *CUSTODIANS):
+        (folder / name).mkdir()
     digests = []
     for wanted in profile.artifacts.wanted:
         name = wanted.names[0].replace("{version}", VERSION)
@@ -95,16 +99,20 @@ def _fast_import(branch: str) -> Iterator[str]:
 
 
 class PracticeMedia:
-    """Plays ``ports.Media``: the two practice folders, always plugged in."""
+    """Plays ``ports.Media``: the practice folders, always plugged in.
+
+    Those of the custodians have a UUID and a serial each, so that a rehearsal can hold custody.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def list(self) -> tuple[Medium, ...]:
-        """Both folders as media."""
-        return tuple(self._medium(name) for name in (DOWNLOADS, UPLOADS))
+        """The folders that are there, as media."""
+        names = (DOWNLOADS, UPLOADS, *CUSTODIANS)
+        return tuple(self._medium(name) for name in names if (self._folder / name).is_dir())
 
-    def mount(self, medium: Medium) -> Medium:
+    def mount(self, medium: Medium, *, read_only: bool = False) -> Medium:
         """They are mounted already."""
         if medium.mounted_at is None:
             raise MediumError(
@@ -112,19 +120,28 @@ class PracticeMedia:
             )
         return medium
 
+    def identify(self, directory: Path) -> MediumIdentity:
+        """Which of the folders ``directory`` is in; all empty if it is in none."""
+        real = directory.resolve()
+        for medium in self.list():
+            if medium.mounted_at is not None and real.is_relative_to(medium.mounted_at.resolve()):
+                return MediumIdentity(uuid=medium.uuid, serial=medium.serial, label=medium.label)
+        return MediumIdentity()
+
     def unmount(self, directory: Path) -> bool:
         """A folder cannot be unmounted: False, as for any folder."""
         return False
 
     def _medium(self, name: str) -> Medium:
+        number = CUSTODIANS.index(name) + 1 if name in CUSTODIANS else 0
         files = [path for path in (self._folder / name).rglob("*") if path.is_file()]
         return Medium(
             device=name,
             label="PRACTICE",
             filesystem="folder",
             size_bytes=sum(path.stat().st_size for path in files),
-            serial="",
-            uuid="",
+            serial=f"PRACTICE-{number}" if number else "",
+            uuid=f"PRACTICE-UUID-{number}" if number else "",
             read_only=False,
             mounted_at=self._folder / name,
         )

@@ -15,6 +15,7 @@ from typing import Final
 
 from pai_signer.adapters.durable import explained
 from pai_signer.adapters.hashing import READ_BYTES, hash_descriptor
+from pai_signer.adapters.uncached import read_uncached
 from pai_signer.domain.artifact import Finding, HashedFile
 from pai_signer.domain.iso import inspect_iso
 from pai_signer.domain.names import check_name, find_twins, why_unsafe
@@ -119,7 +120,7 @@ class FolderSource:
                     refused.append(RefusedEntry(safe_text(name, limit=300), why or "it vanished"))
                 else:
                     files.append(SourceEntry(name, found.st_size, found.st_mtime))
-            self._check_medium_is_there()
+            check_medium_is_there(self._folder, self._shown_path)
         twins = {name for group in find_twins(file.name for file in files) for name in group}
         refused += [
             RefusedEntry(name, "another name here differs only in upper and lower case")
@@ -137,6 +138,14 @@ class FolderSource:
             for chunk in _chunks(descriptor, name, limit_bytes):
                 chunks += chunk
         return bytes(chunks)
+
+    def read_uncached(self, name: str, limit_bytes: int) -> bytes:
+        """The whole of a small file from the medium itself; ``FormatError`` over the limit."""
+        with self._opened(name) as descriptor:
+            data = read_uncached(self._folder, name, limit_bytes=limit_bytes, requirement="IMP-2")
+            if len(data) != os.fstat(descriptor).st_size:
+                raise _changed(name)
+        return data
 
     def read_once(self, name: str, progress: Progress) -> HashedFile:
         """Both digests in one pass (IMP-3), on a progress bar of its own.
@@ -211,16 +220,6 @@ class FolderSource:
         except FileNotFoundError:
             return None
 
-    def _check_medium_is_there(self) -> None:
-        os.fstatvfs(self._folder)
-        found = os.fstat(self._folder)
-        if not device_is_there(found.st_dev):
-            raise MediumError(
-                "IMP-1/gone",
-                f"The medium of '{self._shown_path}' was pulled out.",
-                "Plug it in again and rescan; what is listed now means nothing.",
-            )
-
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
         """A descriptor of the regular file ``name``, unchanged from start to end."""
@@ -253,6 +252,19 @@ class FolderSource:
                 f"'{name}' is not opened: {why}.",
                 "Copy the file itself to the medium, and find out who put this there.",
             )
+
+
+def check_medium_is_there(folder: int, shown_path: str) -> None:
+    """Raise ``MediumError`` if the medium of an opened folder was pulled out."""
+    with explained(f"read '{shown_path}'", requirement="IMP-1"):
+        os.fstatvfs(folder)
+        found = os.fstat(folder)
+    if not device_is_there(found.st_dev):
+        raise MediumError(
+            "IMP-1/gone",
+            f"The medium of '{shown_path}' was pulled out.",
+            "Plug it in again and rescan; what is listed now means nothing.",
+        )
 
 
 def device_is_there(device: int) -> bool:

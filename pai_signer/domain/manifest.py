@@ -19,6 +19,9 @@ from pai_signer.errors import FormatError
 MAX_MANIFEST_BYTES: Final = 1 << 20
 MAX_ENTRIES: Final = 1000
 
+#: How the first line of a backup's manifest ends, a comment: such a file lists no release.
+NOT_A_RELEASE: Final = "BACKUP MANIFEST, not a release"
+
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _GNU_LINE: Final = re.compile(r"(?P<digest>[0-9A-Fa-f]{64})(?P<gap> [ *]| +)(?P<name>[^ *].*)")
 _BSD_LINE: Final = re.compile(r"SHA-?256 ?\((?P<name>.*)\) ?= ?(?P<digest>[0-9A-Fa-f]{64})")
@@ -181,6 +184,8 @@ def _entry(line: str, number: int, forgiven: _Forgiven) -> tuple[str, str] | Non
     elif match := _BSD_LINE.fullmatch(text):
         forgiven.add("lines are in BSD form", number)
     else:
+        if text.startswith("#") and text.endswith(NOT_A_RELEASE):
+            raise _refused("backup", "it is the manifest of a backup, not of a release")
         kind = "comments" if text.startswith("#") else "lines that are no SHA-256 entry"
         forgiven.add(f"{kind} were skipped", number)
         return None

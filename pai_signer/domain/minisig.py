@@ -165,6 +165,16 @@ def parse_secret_key_header(data: bytes) -> SecretKeyHeader:
     )
 
 
+def secret_key_salt(data: bytes) -> str:
+    """The scrypt salt of a secret key file in lower hex: two copies of one file share it (CUS-3).
+
+    ``FormatError`` for anything but an encrypted key file.
+    """
+    if not parse_secret_key_header(data).is_encrypted:
+        raise _malformed("secret key", "it is not encrypted")
+    return base64.b64decode(data.split(b"\n")[1])[6:38].hex()
+
+
 def trusted_comment(project: str, version: str, file: str) -> str:
     r"""The signed comment of a release file (SIG-2): what it is, without any clock.
 

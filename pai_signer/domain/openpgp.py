@@ -153,6 +153,17 @@ def parse_key_listing(data: bytes) -> tuple[ListedCertificate, ...]:
     return tuple(certificates)
 
 
+def parse_keygrips(data: bytes) -> tuple[str, ...]:
+    """The keygrips in ``gpg --with-colons --list-secret-keys``: the agent's names of secrets."""
+    lines = [line.split(":") for line in data.decode("utf-8", "replace").split("\n")]
+    grips = [fields[9] if len(fields) > 9 else "" for fields in lines if fields[0] == "grp"]
+    keys = sum(fields[0] in _KEY_RECORDS for fields in lines)
+    # A keygrip is a SHA-1 too.
+    if len(grips) != keys or not all(map(is_fingerprint, grips)):
+        raise not_understood("a key listing")
+    return tuple(grips)
+
+
 def _listed_key(fields: list[str], fingerprint: str) -> ListedKey:
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise FormatError(

@@ -16,6 +16,7 @@ MAX_CERTIFICATE_BYTES: Final = 1 << 20
 
 _SIGNATURE: Final = "PGP SIGNATURE"
 _PUBLIC_KEY: Final = "PGP PUBLIC KEY BLOCK"
+_PRIVATE_KEY: Final = "PGP PRIVATE KEY BLOCK"
 _SIGNATURE_TAG: Final = 2  # RFC 4880, 4.3
 
 
@@ -41,6 +42,11 @@ def check_armored_certificate(text: str) -> bytes:
     except UnicodeEncodeError as error:
         raise _malformed("it is not ASCII text") from error
     return _dearmored(data, _PUBLIC_KEY, MAX_CERTIFICATE_BYTES)
+
+
+def dearmored_secret_key(data: bytes) -> bytes:
+    """The packets of one armored secret key export, and nothing around it."""
+    return _dearmored(data, _PRIVATE_KEY, MAX_CERTIFICATE_BYTES)
 
 
 def _dearmored(data: bytes, kind: str, limit_bytes: int) -> bytes:

@@ -69,7 +69,7 @@ def split_packets(data: bytes) -> tuple[Packet, ...]:
     while at < len(data):
         if len(packets) == MAX_PACKETS:
             raise _malformed(f"it holds more than {MAX_PACKETS} packets")
-        tag, header_bytes, body_bytes = _parse_header(data[at : at + 6])
+        tag, header_bytes, body_bytes = parse_header(data[at : at + 6])
         end = at + header_bytes + body_bytes
         if end > len(data):
             raise _malformed("a packet is cut off")
@@ -78,7 +78,7 @@ def split_packets(data: bytes) -> tuple[Packet, ...]:
     return tuple(packets)
 
 
-def _parse_header(head: bytes) -> tuple[int, int, int]:
+def parse_header(head: bytes) -> tuple[int, int, int]:
     """Tag, length of the header and length of the body, in bytes (RFC 4880, 4.2)."""
     if not head[0] & 0x80:
         raise _malformed("there is something that is no packet")

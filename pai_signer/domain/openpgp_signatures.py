@@ -147,13 +147,23 @@ def key_revocations(parts: tuple[ListedPart, ...], fingerprint: str) -> tuple[Li
     )
 
 
+def count_certifications(parts: tuple[ListedPart, ...], certifier: str) -> int:
+    """How many good certifications of user IDs there are by ``certifier``."""
+    user_ids = [part for part in parts if part.record == "uid"]
+    return sum(_is_certification(s, certifier) for part in user_ids for s in part.signatures)
+
+
 def certifies_every_user_id(parts: tuple[ListedPart, ...], certifier: str) -> bool:
     """Whether each user ID that still names somebody has a good certification by ``certifier``."""
     user_ids = [p for p in parts if p.record == "uid" and p.validity[:1] not in {"r", "e", "i"}]
     return bool(user_ids) and all(
-        any(
-            s.is_good and s.fingerprint == certifier and 0x10 <= s.signature_class <= 0x13
-            for s in part.signatures
-        )
-        for part in user_ids
+        any(_is_certification(s, certifier) for s in part.signatures) for part in user_ids
+    )
+
+
+def _is_certification(signature: ListedSignature, certifier: str) -> bool:
+    return (
+        signature.is_good
+        and signature.fingerprint == certifier
+        and 0x10 <= signature.signature_class <= 0x13
     )

@@ -65,3 +65,18 @@ class Secret:
 
     def __deepcopy__(self, memo: object) -> NoReturn:
         raise TypeError("a secret is not for copying")
+
+
+def joined_lines(*secrets: Secret) -> Secret:
+    """One secret of several lines, for a tool that asks for them in turn; wipe it as well.
+
+    Written into a buffer of the final size: one that grows would leave its old places behind.
+    """
+    buffer = bytearray(sum(len(secret.reveal()) + 1 for secret in secrets))
+    at = 0
+    for secret in secrets:
+        line = secret.reveal()
+        buffer[at : at + len(line)] = line
+        at += len(line) + 1
+        buffer[at - 1] = 0x0A
+    return Secret(buffer)

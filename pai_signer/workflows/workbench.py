@@ -15,6 +15,8 @@ from pai_signer.domain.text import safe_text
 from pai_signer.domain.vault_info import VaultInfo
 from pai_signer.errors import UsageError
 from pai_signer.ports import (
+    BackupKeys,
+    BackupReader,
     CeremonyStore,
     Clock,
     Destinations,
@@ -23,6 +25,7 @@ from pai_signer.ports import (
     Media,
     MinisignKeys,
     MinisignVerifier,
+    Nonces,
     OpenPgpKeys,
     OpenPgpLife,
     OpenPgpVerifier,
@@ -62,6 +65,9 @@ class Workbench:
     openpgp: OpenPgpKeys
     openpgp_life: OpenPgpLife
     passphrases: Passphrases
+    backup_keys: BackupKeys
+    backup_reader: BackupReader
+    nonces: Nonces
     verifiers: Verifiers
     tags: TagStore
     journal: Journal

@@ -10,6 +10,7 @@ import pytest
 from pai_signer.adapters import media as media_module
 from pai_signer.adapters.media import SystemMedia
 from pai_signer.adapters.process import Finished
+from pai_signer.domain.custody import MediumIdentity
 from pai_signer.errors import MediumError, ToolError
 from pai_signer.ports import Medium
 
@@ -66,6 +67,7 @@ class Machine:
         self.tools = {"lsblk", "findmnt", "udisksctl", "umount"}
         self.calls: list[tuple[str, ...]] = []
         self.obeys = True
+        self.heeds_options = True
 
     def mount(self, path: str, target: str, options: str = "rw,nosuid") -> None:
         self.mounts.append(
@@ -83,7 +85,9 @@ class Machine:
         if not self.obeys:
             return Finished(1, b"", b"target is \x1b[2Jbusy\n", b"")
         if arguments[0] == "mount":
-            self.mount(arguments[-1], "/media/me/RELEASE")
+            asked = "--options" in arguments and self.heeds_options
+            options = arguments[arguments.index("--options") + 1] if asked else "rw,nosuid"
+            self.mount(arguments[-1], "/media/me/RELEASE", options)
         else:
             self.mounts = [ROOT_MOUNT]
         return self._says("")
@@ -298,3 +302,74 @@ def test_what_stays_mounted_is_not_safe_to_remove(machine: Machine, tmp_path: Pa
 
 def test_the_real_tools_are_understood() -> None:
     assert all(medium.device.startswith("/dev/") for medium in SystemMedia().list())
+
+
+# --- media of backups (CUS-2, CUS-3) --------------------------------------------------------
+
+
+def test_a_backup_is_mounted_read_only(machine: Machine) -> None:
+    mounted = SystemMedia().mount(only(machine), read_only=True)
+    assert mounted.read_only
+    options = machine.calls[0][machine.calls[0].index("--options") + 1]
+    assert set(options.split(",")) == {"ro", "nosuid", "nodev", "noexec"}
+
+
+def test_a_backup_that_was_mounted_for_writing_all_the_same_is_told(machine: Machine) -> None:
+    machine.heeds_options = False
+    with pytest.raises(MediumError) as caught:
+        SystemMedia().mount(only(machine), read_only=True)
+    assert caught.value.code == "CUS-2/not-read-only"
+    assert "sudo mount -o ro,nosuid,nodev,noexec /dev/sdb1" in caught.value.hint
+
+
+def test_a_backup_that_is_mounted_already_stays_as_it_is(machine: Machine) -> None:
+    medium = only(machine)
+    machine.mount("/dev/sdb1", "/media/x")
+    mounted = SystemMedia().mount(medium, read_only=True)
+    assert mounted.mounted_at == Path("/media/x")
+    assert not mounted.read_only
+    assert machine.calls == []
+
+
+def test_without_udisks_the_operator_is_told_to_mount_it_read_only(machine: Machine) -> None:
+    machine.tools.discard("udisksctl")
+    with pytest.raises(ToolError) as caught:
+        SystemMedia().mount(only(machine), read_only=True)
+    assert "sudo mount -o ro,nosuid,nodev,noexec /dev/sdb1" in caught.value.hint
+
+
+def test_a_folder_on_a_medium_is_known_by_it(machine: Machine, tmp_path: Path) -> None:
+    machine.devices.append(stick(DATA))
+    machine.mount("/dev/sdb1", str(tmp_path))
+    known = MediumIdentity(uuid="AB-CD", serial="S1", label="RELEASE")
+    assert SystemMedia().identify(tmp_path) == known
+    assert SystemMedia().identify(tmp_path / "pai-backup-000001-a") == known
+    assert known.is_known
+
+
+def test_a_folder_on_no_removable_medium_has_no_identity(machine: Machine, tmp_path: Path) -> None:
+    machine.devices.append(stick(DATA))
+    assert SystemMedia().identify(tmp_path) == MediumIdentity()
+    assert not MediumIdentity().is_known
+    # ... nor has one on the disk that carries the vault, or on a fixed disk.
+    machine.mount("/dev/sdb1", str(tmp_path))
+    assert not SystemMedia(vault=tmp_path / "vault").identify(tmp_path).is_known
+    machine.devices[-1] = stick(DATA | {"hotplug": False}, tran="sata", hotplug=False)
+    assert not SystemMedia().identify(tmp_path).is_known
+
+
+def test_a_medium_without_a_uuid_is_not_known(machine: Machine, tmp_path: Path) -> None:
+    machine.devices.append(stick(DATA | {"uuid": None}))
+    machine.mount("/dev/sdb1", str(tmp_path))
+    assert not SystemMedia().identify(tmp_path).is_known
+
+
+def test_an_identity_is_visible_ascii(machine: Machine, tmp_path: Path) -> None:
+    odd = {"label": "caf\u00e9\u202e", "uuid": "AB\n" + "x" * 500}
+    machine.devices.append(stick(DATA | odd, serial="S\x1b[2J"))
+    machine.mount("/dev/sdb1", str(tmp_path))
+    identity = SystemMedia().identify(tmp_path)
+    assert identity.label == "caf\\xe9\\u202e"
+    assert identity.serial == "S\\x1b[2J"
+    assert identity.uuid.startswith("AB\\x0axxx")
+    assert len(identity.uuid) < 120

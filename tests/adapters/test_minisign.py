@@ -12,12 +12,8 @@ from pathlib import Path
 import minisign
 import pytest
 
-from pai_signer.adapters.minisign import (
-    MinisignKeyDirectory,
-    UnlockedKey,
-    _as_password,
-    memory_available_bytes,
-)
+from pai_signer.adapters.minisign import MinisignKeyDirectory
+from pai_signer.adapters.minisign_secret import UnlockedKey, _as_password, memory_available_bytes
 from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
 from pai_signer.domain.minisig import (
     STOCK_LIMITS,
@@ -177,7 +173,7 @@ def test_generated_key_is_one_private_file_named_by_the_stock_id(
 
 def test_default_limits_are_stock_minisigns_sensitive_ones(tmp_path: Path) -> None:
     assert (STOCK_LIMITS.ops, STOCK_LIMITS.memory_bytes) == (33554432, 1073741824)
-    assert MinisignKeyDirectory(tmp_path)._limits == STOCK_LIMITS
+    assert MinisignKeyDirectory(tmp_path)._files.limits == STOCK_LIMITS
 
 
 def test_limits_that_the_library_did_not_write_are_noticed(
