@@ -17,6 +17,7 @@ from pai_signer.domain.custody import MediumIdentity
 from pai_signer.domain.host import HostFacts
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.openpgp_signatures import RevocationReason
+from pai_signer.domain.paper_pages import Sheet
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 
@@ -162,6 +163,16 @@ class Publisher(Protocol):
 
     def publish(self, directory: Path, files: Mapping[str, bytes]) -> tuple[WrittenFile, ...]:
         """Write ``files`` into an existing folder, each replacing its earlier state at once."""
+
+
+class PaperPrinter(Protocol):
+    """Makes pages to print, and trusts none that it has not read again (CUS-1)."""
+
+    def render(self, title: str, sheets: Sequence[Sheet], progress: Progress) -> bytes:
+        """One PDF; ``ToolError`` unless the code and the rows of each page read as they should.
+
+        They are read from the finished file, by another program than the one that drew them.
+        """
 
 
 # --- signatures (SIG) -----------------------------------------------------------------

@@ -210,3 +210,9 @@ def test_clock_and_environment_are_read_by_adapters_only(room: str) -> None:
     files = sorted((PACKAGE / room).rglob("*.py")) or [PACKAGE / f"{room}.py"]
     uses = {file.name: clock_and_environment_uses(file.read_text()) for file in files}
     assert {name: found for name, found in uses.items() if found} == {}
+
+
+def test_codes_and_their_reader_are_loaded_when_the_first_one_is_drawn() -> None:
+    loaded = load(*modules_of("faces/cli"), "pai_signer.composition")
+    assert within(loaded, "pai_signer.adapters.qr")
+    assert not within(loaded, "segno", "zxingcpp")
