@@ -357,13 +357,22 @@ class Conversation(Generic[S]):
                 "Go on, or discard.",
                 unchanged="Nothing was changed.",
             )
+        leaving = self.step
         self.session.wipe()
-        *rest, earlier = self._history
-        if self.workflow.recorder is not None:
-            earlier = self.workflow.recorder.returned(earlier, self._state)
-        self._state = earlier
-        self._history = tuple(rest)
+        while self._history:
+            *rest, earlier = self._history
+            if self.workflow.recorder is not None:
+                earlier = self.workflow.recorder.returned(earlier, self._state)
+            self._state = earlier
+            self._history = tuple(rest)
+            # A passphrase that was asked again after a failure is one step, however often.
+            if self.step is not leaving or not self._asks_secret():
+                break
         self._save()
+
+    def _asks_secret(self) -> bool:
+        step = self.step
+        return step is not None and isinstance(step.question(self._state), SecretText)
 
     def note(self, *, expected: str, happened: str, decided: str) -> None:
         """Note that something went differently from a ceremony's script (KEY-1).
