@@ -31,6 +31,7 @@ from pai_signer.domain.ledger import Ledger
 from pai_signer.domain.ledger_reading import read_ledger
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.registry import Algorithm
+from pai_signer.workflows.workbench import Workbench
 
 FIRST_DAY: Final = datetime(2026, 3, 2, 10, tzinfo=UTC)
 MINISIGN_KEY: Final = KeyName(algorithm=Algorithm.MINISIGN, id="E7620F1842B4E81F")
@@ -164,3 +165,27 @@ class CustodyJournal:
 
     def ledger(self) -> Ledger:
         return read_ledger(self.entries)
+
+
+def prove(bench: Workbench, custodian: str, medium: MediumIdentity, *keys: KeyName) -> None:
+    """Journal proofs of a real vault's active keys, as ``backup verify`` does, signatures aside."""
+    active = [
+        KeyName(algorithm=key.algorithm, id=key.id) for key in bench.registry().keys if key.can_sign
+    ]
+    for key in keys or active:
+        last = bench.journal.entries()[-1]
+        challenge = Challenge(
+            project=bench.profile.project.name,
+            rehearsal=bench.info.rehearsal,
+            custodian=custodian,
+            medium=medium,
+            set_number=last.n,
+            algorithm=key.algorithm,
+            key_id=key.id,
+            journal=JournalHead(n=last.n, hash=last.hash),
+            at=bench.clock.now(),
+            nonce=hashlib.sha256(last.hash.encode()).hexdigest(),
+        )
+        salts = (salt_of(custodian, medium, key, last.n),)
+        facts = proved_facts(challenge, salts, (b"a signature",))
+        bench.journal.append(BACKUP_PROVED, msgspec.to_builtins(facts))

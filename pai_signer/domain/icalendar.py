@@ -25,7 +25,7 @@ def render_calendar(
     made_at: datetime,
     lead_days: tuple[int, ...] = LEAD_DAYS,
 ) -> bytes:
-    """The file; ``sequence`` is the registry's serial, which grows with each change of a day.
+    """The file; ``sequence`` is the registry's serial, which grows with each change of a key's day.
 
     ``ValueError`` for no reminders: a calendar without an event is not valid (3.6).
     """
@@ -45,7 +45,7 @@ def _event(
     yield "BEGIN:VEVENT"
     yield f"UID:{reminder.uid}@{slug}.pai-signer.invalid"
     yield f"DTSTAMP:{made_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    yield f"SEQUENCE:{sequence}"
+    yield f"SEQUENCE:{sequence + reminder.revision}"
     yield f"DTSTART;VALUE=DATE:{reminder.day:%Y%m%d}"
     yield f"DTEND;VALUE=DATE:{following:%Y%m%d}"
     yield f"SUMMARY:{_escaped(reminder.title)}"

@@ -13,7 +13,7 @@ from typing import Final
 from pai_signer.domain.custody import MediumIdentity, custodian_id
 from pai_signer.domain.matching import grouped, maximum_matching
 from pai_signer.domain.profile import CustodyRules
-from pai_signer.domain.registry import Algorithm
+from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 
 #: The source of a proof that this workstation made itself.
 HERE: Final = "here"
@@ -21,7 +21,10 @@ HERE: Final = "here"
 
 @dataclass(frozen=True)
 class Proof:
-    """One key, proved from one medium; ``source`` is ``HERE`` or the attestation's SHA-256."""
+    """One key, proved from one medium; ``source`` is ``HERE`` or the attestation's SHA-256.
+
+    ``n`` is the number of the journal's entry that brought it.
+    """
 
     algorithm: Algorithm
     key_id: str
@@ -31,6 +34,7 @@ class Proof:
     at: datetime
     set_number: int
     challenge_sha256: str
+    n: int
     source: str = HERE
 
 
@@ -107,22 +111,28 @@ class CustodyStatus:
     @property
     def text(self) -> str:
         """What there is and what is missing, in one line without the key's name."""
-        have = (
-            f"{min(len(self.pairs), self.rules.custodians)} of {self.rules.custodians} custodians"
-        )
+        wanted = self.rules.custodians
+        have = f"{min(len(self.pairs), wanted)} of {wanted}"
         if self.is_enough:
-            return f"{have} proved on {self.media} media"
-        if len(self.custodians) >= self.rules.custodians:
+            return f"{have} custodians proved on {_counted(self.media)}"
+        if len(self.custodians) < wanted:
+            text = f"{have} custodians proved"
+        elif self.media < self.rules.media:
             names = " and ".join(self.custodians)
             text = f"{names} proved, but on {_counted(self.media)} of {self.rules.media} wanted"
-            if self.media >= self.rules.media:
-                text = f"{have} proved, each with a medium of their own"
         else:
-            text = f"{have} proved"
-        reasons = [f"{row.custodian} on {row.medium.shown}: {why}" for row, why in self.why_not]
-        if not self.pairs and not reasons:
-            return f"{have} proved: no backup is known"
-        return "; ".join((text, *reasons))
+            text = f"{have} custodians proved, each on a medium of their own"
+        return "; ".join((text, *self._reasons()))
+
+    def _reasons(self) -> list[str]:
+        """Why rows that would help do not count; what was withdrawn only where nothing else is."""
+        if not self.pairs and not self.why_not:
+            return ["no backup is known"]
+        rows = [(row, why) for row, why in self.why_not if row.is_live] or list(self.why_not)
+        if len(self.custodians) < self.rules.custodians:
+            counting = {custodian_id(name) for name in self.custodians}
+            rows = [(row, why) for row, why in rows if custodian_id(row.custodian) not in counting]
+        return [f"{row.custodian} on {row.medium.shown}: {why}" for row, why in rows]
 
 
 def _counted(media: int) -> str:
@@ -177,6 +187,13 @@ class Ledger:
             why_not=tuple((row, why) for row, why in rows if why),
         )
 
+    def custody(
+        self, registry: Registry, rules: CustodyRules, now: datetime
+    ) -> tuple[tuple[RegisteredKey, CustodyStatus], ...]:
+        """Each key that signs now, with what is proved of it."""
+        keys = [key for a in Algorithm if (key := registry.signing_key(a)) is not None]
+        return tuple((key, self.custody_of(key.id, rules, now)) for key in keys)
+
     def _is_enough(self, proofs: Sequence[Proof], rules: CustodyRules) -> bool:
         return (
             len(self._pairs(proofs)) >= min(rules.custodians, rules.media)
@@ -210,6 +227,18 @@ class Ledger:
                 ]
             )
         )
+
+
+def custody_text(custody: Sequence[tuple[RegisteredKey, CustodyStatus]], now: datetime) -> str:
+    """All keys in one line: the oldest proof where it is enough, else what is missing of which."""
+    missing = [(key, status) for key, status in custody if not status.is_enough]
+    if missing:
+        return "; ".join(f"{key.algorithm.value} key: {status.text}" for key, status in missing)
+    oldest = min(proof.at for _, status in custody for proof in status.pairs)
+    days = (now - oldest).days
+    ago = "today" if days == 0 else "1 day ago" if days == 1 else f"{days} days ago"
+    wanted = custody[0][1].rules.custodians
+    return f"{wanted} of {wanted} proved, oldest proof {ago}"
 
 
 def _marks(medium: MediumIdentity) -> list[str]:

@@ -147,6 +147,7 @@ class _Reading:
             at=at,
             set_number=facts.set_number,
             challenge_sha256=facts.challenge_sha256,
+            n=entry.n,
             source=source,
         )
         self._hold(facts.key, replace(_held(entry, facts, at, facts.salts), proof=proof))

@@ -17,10 +17,11 @@ from pai_signer import BUILD_DATE
 from pai_signer.domain.artifact import Artifact, Candidate, FindingLevel, Record
 from pai_signer.domain.history import ReleaseHistory
 from pai_signer.domain.host import HostFacts
+from pai_signer.domain.ledger import Ledger, custody_text
 from pai_signer.domain.profile import Profile
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 from pai_signer.domain.version import Version
-from pai_signer.errors import DigestMismatch, PolicyRefused, SignerError, UsageError
+from pai_signer.errors import CustodyError, DigestMismatch, PolicyRefused, SignerError, UsageError
 
 #: Clocks of machines that made the artifacts may run a little ahead of ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=10)
@@ -60,6 +61,7 @@ class PolicyFacts:
     profile: Profile
     registry: Registry
     history: ReleaseHistory
+    ledger: Ledger
     host: HostFacts
     now: datetime
     last_entry_at: datetime | None
@@ -211,12 +213,14 @@ def rotation_due(key: RegisteredKey, profile: Profile) -> datetime:
 
 
 def _custody_proved(facts: PolicyFacts) -> _Verdict:
-    """POL-7: backups with two custodians, proved lately."""
-    rules = facts.profile.custody
-    return _failed(
-        f"custody is not yet set up ({rules.custodians} custodians on {rules.media} media wanted)",
-        waivable=True,
-    )
+    """POL-7: of each key, backups with enough custodians on enough media, proved lately."""
+    custody = facts.ledger.custody(facts.registry, facts.profile.custody, facts.now)
+    if not custody:
+        return _failed("there is no active key whose backup could be proved", waivable=True)
+    text = custody_text(custody, facts.now)
+    if not all(status.is_enough for _, status in custody):
+        return _failed(text, waivable=True)
+    return _passed(text)
 
 
 def _clock_believable(facts: PolicyFacts) -> _Verdict:
@@ -375,7 +379,8 @@ def refusal(results: Sequence[CheckResult], candidate: Candidate) -> SignerError
     else:
         waivers = " ".join(f"--waive {r.id}=REASON" for r in failed)
         hint = f"Mend the cause, or waive by a typed reason: {waivers}"
-    return PolicyRefused(f"{failed[0].id}/refused", text, hint)
+    family = CustodyError if {r.id for r in failed} == {"POL-7"} else PolicyRefused
+    return family(f"{failed[0].id}/refused", text, hint)
 
 
 def _first_mismatch(artifacts: Sequence[Artifact]) -> DigestMismatch | None:

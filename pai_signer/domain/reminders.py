@@ -1,4 +1,4 @@
-"""What is due when, from the registry and the profile (KEY-6). Days are calendar days in UTC."""
+"""What is due when, from registry, ledger and profile (KEY-6). Days are calendar days in UTC."""
 
 import enum
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from pai_signer.domain.artifact import Record
+from pai_signer.domain.ledger import Ledger
 from pai_signer.domain.policy import rotation_due
 from pai_signer.domain.profile import Profile
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry
@@ -72,6 +73,8 @@ class Reminder:
     urgency: Urgency
     days_left: int
     rehearsal: bool = False
+    #: Grows where its day moves although the registry stays the same.
+    revision: int = 0
 
 
 def reminders(
@@ -98,6 +101,38 @@ def reminders(
         elif key.expires_at is not None:
             found.append(_expiry(key, key.expires_at, registry, now, longest_lead, avoided))
     return tuple(sorted(found, key=lambda reminder: (reminder.day, reminder.uid)))
+
+
+def proof_reminder(
+    ledger: Ledger,
+    registry: Registry,
+    profile: Profile,
+    now: datetime,
+    *,
+    lead_days: tuple[int, ...] = LEAD_DAYS,
+    avoid: AvoidedDays | None = None,
+) -> Reminder | None:
+    """By when the backups want to be proved again (POL-7): one duty for all keys.
+
+    None where they are not proved well enough now: then it is not due, it is missing.
+    """
+    custody = ledger.custody(registry, profile.custody, now)
+    dues = [status.due for _, status in custody if status.due is not None]
+    if not custody or len(dues) != len(custody):
+        return None
+    last = (min(dues) - timedelta(days=1)).date()  # the last whole day
+    return _reminder(
+        uid="prove-backups",
+        title=f"{registry.project}: prove the backups of the keys",
+        text=f"pai-signer backup verify, each custodian. From {min(dues):%Y-%m-%d} on signing is "
+        "refused.",
+        day=good_expiry_day(last, avoid or AvoidedDays()),
+        last_day=last,
+        key=custody[0][0],
+        now=now,
+        lead=max(lead_days, default=0),
+        revision=max(proof.n for _, status in custody for proof in status.pairs),
+    )
 
 
 def _rotation(
@@ -156,6 +191,7 @@ def _reminder(
     key: RegisteredKey,
     now: datetime,
     lead: int,
+    revision: int = 0,
 ) -> Reminder:
     today = now.date()
     if today > last_day:
@@ -176,4 +212,5 @@ def _reminder(
         urgency=urgency,
         days_left=(day - today).days,
         rehearsal=rehearsal,
+        revision=revision,
     )

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from pai_signer.domain.host import HostFacts, Tool
+from pai_signer.domain.ledger import custody_text
 from pai_signer.domain.minisig import STOCK_LIMITS
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
-from pai_signer.domain.reminders import Reminder, Urgency, reminders
+from pai_signer.domain.reminders import Reminder, Urgency, proof_reminder, reminders
 from pai_signer.workflows.engine import Unfinished, unfinished_work
 from pai_signer.workflows.keys.birth_revocations import kept_revocations
 from pai_signer.workflows.keys.compromise_papers import compromised_keys, duties_left
 from pai_signer.workflows.keys.export_revocations import were_exported
 from pai_signer.workflows.workbench import Workbench
 
+CUSTODY: Final = "custody"
 NO_KEY_YET: Final = "none yet: generate or import one (Ceremonies)"
 #: Without these nothing can be signed; the others only make media more comfortable.
 NEEDED_TOOLS: Final = ("gpg", "git")
@@ -67,7 +69,25 @@ def _key_lines(bench: Workbench) -> Iterator[Line]:
             text = "made, not carried out yet (Keys)"
             yield Line(text, label="revocations", mark=Mark.WARN)
     yield from _compromise_lines(bench)
-    yield Line("not yet set up", label="custody", mark=Mark.WARN)
+    yield from _custody_lines(bench)
+
+
+def _custody_lines(bench: Workbench) -> Iterator[Line]:
+    """How well the backups are proved, and by when they want to be again (POL-7)."""
+    registry, profile, now = bench.registry(), bench.profile, bench.clock.now()
+    ledger = bench.ledger()
+    custody = ledger.custody(registry, profile.custody, now)
+    if not custody:
+        yield Line("no key yet that could have a backup", label=CUSTODY, mark=Mark.WARN)
+        return
+    reminder = proof_reminder(ledger, registry, profile, now)
+    text = custody_text(custody, now)
+    if reminder is None:
+        yield Line(text, label=CUSTODY, mark=Mark.FAIL)
+        return
+    yield Line(f"{text}, again {_when(reminder)}", label=CUSTODY, mark=_MARKS[reminder.urgency])
+    if reminder.urgency is not Urgency.LATER:
+        yield Line(reminder.text, label="due")
 
 
 def _compromise_lines(bench: Workbench) -> Iterator[Line]:
@@ -128,6 +148,7 @@ def _due_lines(bench: Workbench) -> Iterator[Line]:
             text += f": {reminder.text}"
         yield Line(text, label=f"{algorithm.value} key", mark=_MARKS[reminder.urgency])
     yield from _compromise_lines(bench)
+    yield from _custody_lines(bench)
 
 
 def host_page(host: HostFacts) -> Page:

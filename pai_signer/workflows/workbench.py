@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pai_signer.domain.artifact import Candidate
 from pai_signer.domain.history import ReleaseHistory, read_history
+from pai_signer.domain.ledger import Ledger
+from pai_signer.domain.ledger_reading import read_ledger
 from pai_signer.domain.profile import Profile
 from pai_signer.domain.records import decode_record
 from pai_signer.domain.registry import REGISTRY_NAME, Registry, parse_registry
@@ -92,6 +94,10 @@ class Workbench:
     def history(self) -> ReleaseHistory:
         """What was signed so far, from the checked journal."""
         return read_history(self.journal.entries())
+
+    def ledger(self) -> Ledger:
+        """Who proved which backup from which medium, from the checked journal (CUS-3)."""
+        return read_ledger(self.journal.entries())
 
     def last_entry_at(self) -> datetime | None:
         """When the newest journal entry was written."""

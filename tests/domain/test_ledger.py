@@ -72,7 +72,7 @@ def test_both_keys_are_asked_for_each() -> None:
 
 
 def test_nothing_known_says_so() -> None:
-    assert custody(CustodyJournal(), 0).text == "0 of 2 custodians proved: no backup is known"
+    assert custody(CustodyJournal(), 0).text == "0 of 2 custodians proved; no backup is known"
     assert Ledger().rows == ()
 
 
@@ -282,7 +282,7 @@ def test_enough_of_each_and_still_no_pairs() -> None:
     status = custody(journal, 1, rules)
     assert (len(status.custodians), status.media, len(status.pairs)) == (3, 3, 2)
     assert not status.is_enough
-    assert status.text == "2 of 3 custodians proved, each with a medium of their own"
+    assert status.text == "2 of 3 custodians proved, each on a medium of their own"
 
 
 def test_the_pairs_that_hold_longest_are_named() -> None:

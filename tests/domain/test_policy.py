@@ -19,8 +19,10 @@ from pai_signer.domain.artifact import (
     FindingLevel,
     HashedFile,
 )
+from pai_signer.domain.custody import KeyName, WithdrawalCause
 from pai_signer.domain.history import ReleaseHistory, SignedFile, SignedRelease
 from pai_signer.domain.host import HostFacts, Interface
+from pai_signer.domain.ledger import Ledger
 from pai_signer.domain.policy import (
     CHECK_IDS,
     CheckResult,
@@ -33,7 +35,8 @@ from pai_signer.domain.policy import (
 )
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry
-from pai_signer.errors import DigestMismatch, PolicyRefused, UsageError
+from pai_signer.errors import CustodyError, DigestMismatch, PolicyRefused, UsageError
+from tests.custody import FIRST_DAY, CustodyJournal, stick
 
 NOW: Final = BUILD_DATE + timedelta(days=100)
 BORN: Final = NOW - timedelta(days=30)
@@ -134,11 +137,39 @@ QUIET: Final = HostFacts(
     terminal_rows=24,
 )
 
+KEYS: Final = tuple(KeyName(algorithm=k.algorithm, id=k.id) for k in (MINISIGN, OPENPGP))
+PROVED_ON: Final = (NOW - FIRST_DAY).days - 9
+
+
+def proved(*, day: int = PROVED_ON, first: str = "A-1", second: str = "B-1") -> Ledger:
+    """Anna on one medium, then Bob on another, both keys each."""
+    journal = CustodyJournal()
+    journal.proved(day, "Anna", stick(first), *KEYS)
+    journal.proved(day + 2, "Bob", stick(second), *KEYS)
+    return journal.ledger()
+
+
+def anna_alone() -> Ledger:
+    journal = CustodyJournal()
+    for uuid in ("A-1", "A-2"):
+        journal.proved(PROVED_ON, "Anna", stick(uuid), *KEYS)
+    return journal.ledger()
+
+
+def bob_withdrawn() -> Ledger:
+    journal = CustodyJournal()
+    journal.proved(PROVED_ON, "Anna", stick("A-1"), *KEYS)
+    journal.proved(PROVED_ON, "Bob", stick("B-1"), *KEYS)
+    journal.withdrawn(PROVED_ON + 1, WithdrawalCause.MEDIUM_LOST, medium=stick("B-1"))
+    return journal.ledger()
+
+
 FACTS: Final = PolicyFacts(
     candidate=candidate(),
     profile=PROFILE,
     registry=registry(MINISIGN, OPENPGP),
     history=history(signed("v1.1.0")),
+    ledger=proved(),
     host=QUIET,
     now=NOW,
     last_entry_at=NOW - timedelta(days=1),
@@ -159,9 +190,9 @@ def test_every_check_that_the_product_names_is_there() -> None:
     assert ("IMP-4", "IMP-5", *(f"POL-{n}" for n in range(1, 10))) == CHECK_IDS
 
 
-def test_a_plain_release_passes_everything_but_custody() -> None:
+def test_a_plain_release_passes_everything() -> None:
     results = check_release(FACTS, {})
-    assert [r.id for r in results if r.result is not Result.PASSED] == ["POL-7"]
+    assert [r.id for r in results if r.result is not Result.PASSED] == []
 
 
 # --- fails ------------------------------------------------------------------------------
@@ -259,7 +290,16 @@ WAIVABLE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "POL-5",
         {"candidate": commit(descends_from_previous=False)},
     ),
-    "no custody": ("POL-7", {}),
+    "no backup": ("POL-7", {"ledger": Ledger()}),
+    "one custodian on two media": ("POL-7", {"ledger": anna_alone()}),
+    "two custodians on one medium": ("POL-7", {"ledger": proved(second="A-1")}),
+    "a proof that is too old": ("POL-7", {"ledger": proved(day=PROVED_ON - 180)}),
+    "a proof of the previous key": (
+        "POL-7",
+        {"registry": registry(key(MINISIGN, id="2"), OPENPGP)},
+    ),
+    "a medium that was lost since": ("POL-7", {"ledger": bob_withdrawn()}),
+    "no key that could be proved": ("POL-7", {"registry": registry()}),
     "a clock that jumped": ("POL-8", {"last_entry_at": NOW - timedelta(days=401)}),
     "an interface up": ("POL-9", {"host": replace(QUIET, interfaces=(WLAN,))}),
     "a route": ("POL-9", {"host": replace(QUIET, routes=("default via 10.0.0.1 dev eth0",))}),
@@ -370,7 +410,7 @@ def test_it_warns_and_does_not_refuse(case: str) -> None:
 def test_every_check_has_a_case_that_passes_and_one_that_fails() -> None:
     assert {check for check, _ in (*FINAL.values(), *WAIVABLE.values())} == set(CHECK_IDS)
     plain = {r.id for r in check_release(FACTS, {}) if r.result is Result.PASSED}
-    assert plain == set(CHECK_IDS) - {"POL-7"}  # custody has its own issue
+    assert plain == set(CHECK_IDS)
 
 
 # --- what concerns whom ---------------------------------------------------------------------
@@ -415,12 +455,12 @@ def test_a_waiver_of_what_passes_leaves_no_trace() -> None:
 
 def refused(**changes: Any) -> Exception | None:
     facts = replace(FACTS, **changes)
-    return refusal(check_release(facts, {"POL-7": "a good reason"}), facts.candidate)
+    return refusal(check_release(facts, {}), facts.candidate)
 
 
 def test_nothing_failed_is_no_refusal() -> None:
     assert refused() is None
-    require(check_release(FACTS, {"POL-7": "a good reason"}), FACTS.candidate)
+    require(check_release(FACTS, {}), FACTS.candidate)
 
 
 def test_a_wrong_digest_is_wrong_and_not_policy() -> None:
@@ -452,7 +492,27 @@ def test_a_final_failure_offers_no_waiver() -> None:
     assert "POL-4 cannot be waived" in error.hint
 
 
-@pytest.mark.parametrize("change", [lambda: {"clock_confirmed": False}])
+def test_custody_alone_is_its_own_kind_of_refusal() -> None:
+    error = refused(ledger=Ledger())
+    assert isinstance(error, CustodyError)
+    assert error.exit_code == 3
+    assert error.code == "POL-7/refused"
+    assert "--waive POL-7=REASON" in error.hint
+    both = refused(ledger=Ledger(), clock_confirmed=False)
+    assert isinstance(both, PolicyRefused)
+    assert not isinstance(both, CustodyError)
+
+
+def test_custody_says_what_is_missing_of_which_key() -> None:
+    assert judged("POL-7").text == "2 of 2 proved, oldest proof 9 days ago"
+    text = judged("POL-7", ledger=bob_withdrawn()).text
+    assert text.startswith("minisign key: 1 of 2 custodians proved; Bob on B-1: withdrawn (medium")
+    assert "; openpgp key: 1 of 2 custodians proved; Bob" in text
+    previous = judged("POL-7", registry=registry(key(MINISIGN, id="2"), OPENPGP)).text
+    assert previous == "minisign key: 0 of 2 custodians proved; no backup is known"
+
+
+@pytest.mark.parametrize("change", [lambda: {"clock_confirmed": False, "ledger": Ledger()}])
 def test_require_raises_what_refusal_says(change: Callable[[], dict[str, Any]]) -> None:
     facts = replace(FACTS, **change())
     with pytest.raises(PolicyRefused) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import pai_signer
+from pai_signer.domain.custody import KeyName
 from pai_signer.domain.icalendar import MAX_LINE_OCTETS, render_calendar
 from pai_signer.domain.profile import Profile, parse_profile
 from pai_signer.domain.registry import KeyState
@@ -17,8 +18,10 @@ from pai_signer.domain.reminders import (
     Reminder,
     Urgency,
     good_expiry_day,
+    proof_reminder,
     reminders,
 )
+from tests.custody import FIRST_DAY, CustodyJournal, stick
 from tests.registries import BORN, YEAR, altered, minisign_key, openpgp_key, registry
 
 NEVER = AvoidedDays(weekends=False, first=(2, 30), last=(2, 30))
@@ -32,6 +35,74 @@ def profile() -> Profile:
 def due(now: datetime, avoid: AvoidedDays = NEVER) -> dict[str, Reminder]:
     found = reminders(registry(), profile(), now, avoid=avoid)
     return {reminder.uid.partition("-")[0]: reminder for reminder in found}
+
+
+# --- proofs of possession (POL-7) -------------------------------------------------------------
+
+
+def proved_on(*days: float, keys: tuple[KeyName, ...] | None = None) -> CustodyJournal:
+    """On each day one more custodian, each with a medium of their own."""
+    journal = CustodyJournal()
+    names = tuple(KeyName(algorithm=k.algorithm, id=k.id) for k in registry().keys)
+    for number, day in enumerate(days):
+        journal.proved(day, f"Person {number}", stick(f"M-{number}"), *(keys or names))
+    return journal
+
+
+def proof_due(journal: CustodyJournal, day: float, avoid: AvoidedDays = NEVER) -> Reminder | None:
+    now = FIRST_DAY + timedelta(days=day)
+    return proof_reminder(journal.ledger(), registry(), profile(), now, avoid=avoid)
+
+
+@pytest.mark.parametrize(
+    ("day", "urgency"),
+    [
+        (1, Urgency.LATER),
+        (179 - 61, Urgency.LATER),
+        (179 - 60, Urgency.SOON),
+        (178, Urgency.SOON),
+        (179, Urgency.DUE),
+    ],
+)
+def test_the_backups_are_due_before_the_older_proof_is_too_old(day: int, urgency: Urgency) -> None:
+    reminder = proof_due(proved_on(0, 1), day)
+    assert reminder is not None
+    assert reminder.urgency is urgency
+    assert reminder.last_day == reminder.day == (FIRST_DAY + timedelta(days=179)).date()
+    assert "2026-08-29" in reminder.text
+
+
+def test_where_nothing_is_proved_nothing_is_due() -> None:
+    assert proof_due(CustodyJournal(), 1) is None
+    assert proof_due(proved_on(0), 1) is None
+    assert proof_due(proved_on(0, 1), 180) is None
+    one_key = (KeyName(algorithm=registry().keys[0].algorithm, id=registry().keys[0].id),)
+    assert proof_due(proved_on(0, 1, keys=one_key), 2) is None
+
+
+def test_a_new_proof_moves_the_event_in_every_calendar_that_has_it() -> None:
+    journal = proved_on(0, 1)
+    first = proof_due(journal, 2)
+    names = tuple(KeyName(algorithm=k.algorithm, id=k.id) for k in registry().keys)
+    journal.proved(100, "Person 0", stick("M-0"), *names)
+    second = proof_due(journal, 101)
+    assert first is not None
+    assert second is not None
+    assert (first.uid, first.day < second.day) == (second.uid, True)
+    sequences = []
+    for reminder in (first, second):
+        data = render_calendar([reminder], project_slug="pai", sequence=2, made_at=BORN)
+        sequences += [int(n) for n in re.findall(rb"SEQUENCE:(\d+)", data)]
+    assert sequences[0] < sequences[1]
+
+
+def test_the_day_to_prove_is_moved_before_days_on_which_nobody_is_there() -> None:
+    reminder = proof_due(proved_on(0, 1), 2, AvoidedDays())  # day 179 is a Friday
+    assert reminder is not None
+    assert reminder.day == reminder.last_day
+    moved = proof_due(proved_on(1, 2), 3, AvoidedDays())
+    assert moved is not None
+    assert moved.day == reminder.day
 
 
 # --- days on which nobody is there ------------------------------------------------------------

@@ -177,6 +177,7 @@ PROOFS: Final = st.lists(
             at=FIRST_DAY + timedelta(days=day),
             set_number=1,
             challenge_sha256="",
+            n=1,
         ),
         st.sampled_from(CUSTODIANS),
         st.sampled_from(("u1", "u2", "u3", "u4")),

@@ -35,6 +35,7 @@ def evaluate(
         profile=bench.profile,
         registry=bench.registry(),
         history=bench.history(),
+        ledger=bench.ledger(),
         host=bench.host.facts(),
         now=bench.clock.now(),
         last_entry_at=bench.last_entry_at(),

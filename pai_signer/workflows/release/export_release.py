@@ -8,11 +8,12 @@ import msgspec
 
 from pai_signer.domain.history import EXPORTED, SignedRelease
 from pai_signer.domain.icalendar import CALENDAR_NAME, render_calendar
+from pai_signer.domain.ledger_reading import read_ledger
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import parse_receipt
 from pai_signer.domain.registry import Registry, published_files
-from pai_signer.domain.reminders import reminders
+from pai_signer.domain.reminders import proof_reminder, reminders
 from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
 from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
@@ -92,19 +93,24 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
     guide = render_upload_guide(_upload_facts(bench, release), bench.profile, registry)
     return {
         **files,
-        **_calendar(bench, registry),
+        **_calendar(bench, registry, release),
         **{f"{KEYS_FOLDER}/{name}": data for name, data in keys.items()},
         UPLOAD_GUIDE: guide.encode(),
     }
 
 
-def _calendar(bench: Workbench, registry: Registry) -> dict[str, bytes]:
-    """When the keys want to be looked after, for the maintainers' calendars (KEY-6).
+def _calendar(bench: Workbench, registry: Registry, release: SignedRelease) -> dict[str, bytes]:
+    """When keys and backups want to be looked after, for the maintainers' calendars (KEY-6).
 
-    As of the registry's last change, not of today: exported again it is the same file, which
-    does not conflict with the one on the medium.
+    As of the registry's last change and of the release's signing, not of today: exported
+    again it is the same file, which does not conflict with the one on the medium.
     """
     found = reminders(registry, bench.profile, registry.changed_at)
+    signed_at = release.last_signed_at
+    ledger = read_ledger(e for e in bench.journal.entries() if e.time <= signed_at)
+    proof = proof_reminder(ledger, registry, bench.profile, signed_at)
+    if proof is not None:
+        found = (*found, proof)
     if not found:
         return {}
     calendar = render_calendar(
