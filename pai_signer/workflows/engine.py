@@ -12,7 +12,7 @@ hand the answer back (FACE-1). There is no logic in a face.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
@@ -23,7 +23,7 @@ from pai_signer.domain.page import Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
-from pai_signer.errors import FormatError, SignerError, UsageError
+from pai_signer.errors import Cancelled, FormatError, SignerError, UsageError
 from pai_signer.ports import Passphrases, StateStore
 
 YES: Final = "yes"
@@ -215,6 +215,9 @@ class Recorder(Protocol[S]):
     ) -> S:
         """``state`` with something that did not go as the script says."""
 
+    def failed(self, state: S, step: Step[S], error: SignerError) -> S:
+        """``state`` with an attempt at ``step`` recorded that came to nothing."""
+
     def returned(self, earlier: S, current: S) -> S:
         """``earlier``, walked back to, with all that was recorded since: it did happen."""
 
@@ -317,15 +320,25 @@ class Conversation(Generic[S]):
             check_answer(question, answer)
             try:
                 following = step.act(self._state, answer, progress)
-            except BaseException:
+            except BaseException as error:
                 if isinstance(answer, Secret):  # a step that failed keeps nothing of it (SEC-2)
                     answer.wipe()
+                self._record_failure(step, error)
                 raise
             if self.workflow.recorder is not None:
                 following = self.workflow.recorder.taken(following, step, question, answer)
         self._history = () if step.commit_point else (*self._history, self._state)
         self._state = following
         self._save()
+
+    def _record_failure(self, step: Step[S], error: BaseException) -> None:
+        """In a ceremony a failed attempt is on record, as a comparison that differed is."""
+        recorder = self.workflow.recorder
+        was_mistyped = isinstance(error, UsageError | Cancelled)
+        if recorder is not None and isinstance(error, SignerError) and not was_mistyped:
+            self._state = recorder.failed(self._state, step, error)
+            with suppress(SignerError):  # a full disk may be the very failure
+                self._save()
 
     @staticmethod
     @contextmanager

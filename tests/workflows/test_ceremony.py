@@ -206,8 +206,32 @@ def test_a_wrong_key_stops_it_before_the_point_of_no_return(bench: Workbench) ->
 
 def test_a_person_who_misheard_types_it_again(bench: Workbench) -> None:
     speaker = Typist(says={"compare": [DIGEST[:-1] + "0", DIGEST]})
-    assert len(hold(bench, speaker=speaker).comparisons) == 1
+    t = hold(bench, speaker=speaker)
+    assert len(t.comparisons) == 1
     assert speaker.told == ["REV-1/compared"]
+    (differed,) = t.exceptions
+    assert differed.step == "compare"
+    assert differed.happened.startswith("REV-1/compared: What was typed is not the toy key")
+    assert differed.decided == "this attempt does not count"
+
+
+def test_a_failed_attempt_is_on_record_after_a_crash(bench: Workbench) -> None:
+    states = MemoryStates()
+    for _ in range(2):
+        talk = Conversation(toy(bench), states, bench.session)
+        with pytest.raises(DigestMismatch):
+            play(talk, {**a_secret(), "compare": DIGEST[:-1] + "0"}, Silent())
+    talk = Conversation(toy(bench), states, bench.session)
+    assert [e.step for e in talk.state.exceptions if "REV-1" in e.happened] == ["compare"] * 2
+    assert talk.step is not None
+    assert talk.step.id == "compare"
+
+
+def test_a_mistyped_answer_is_nobodys_failure(bench: Workbench) -> None:
+    talk = conversation(bench)
+    with pytest.raises(UsageError):
+        play(talk, {**PEOPLE, "verdict": "disagree", **a_secret()}, Silent())
+    assert all("disagree" not in e.happened for e in talk.state.exceptions)
 
 
 def test_the_witness_disagrees_only_with_a_reason(bench: Workbench) -> None:

@@ -36,6 +36,7 @@ from pai_signer.domain.journal import GENESIS
 from pai_signer.domain.page import Line, Page
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import encode_record
+from pai_signer.errors import SignerError
 from pai_signer.ports import Clock
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.workbench import Workbench
@@ -44,6 +45,8 @@ ENDED: Final = "ceremony.ended"
 #: How the IDs of the steps begin in which people compare the machine's clock with theirs.
 CLOCK_STEPS: Final = "clock-"
 TRANSCRIPT_TEXT: Final = "transcript.txt"
+#: What is decided of an attempt that failed; whoever goes on takes the step again.
+NOT_TAKEN: Final = "this attempt does not count"
 
 #: What each role is there for, as the printed script says it.
 DUTIES: Final = (
@@ -137,6 +140,16 @@ class TranscriptRecorder(Generic[C]):
             decided=decided,
         )
         return msgspec.structs.replace(state, exceptions=(*state.exceptions, noted))
+
+    def failed(self, state: C, step: Step[C], error: SignerError) -> C:
+        """Record an attempt that came to nothing: a wrong passphrase, a comparison that differs."""
+        return self.noted(
+            state,
+            step,
+            expected=step.title,
+            happened=f"{error.code}: {error.summary}",
+            decided=NOT_TAKEN,
+        )
 
     def returned(self, earlier: C, current: C) -> C:
         """A step that is walked back over did happen: its record stays."""
