@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from pai_signer.domain import manifest
 from pai_signer.domain.artifact import Record
-from pai_signer.domain.custody import BackupKey, MediumIdentity, custodian_name
+from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity, custodian_name
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import decode_record
 from pai_signer.domain.registry import (
@@ -44,10 +44,11 @@ REVOCATIONS_NAME: Final = "revocations.gpg"
 #: The two members of the tar archive inside ``revocations.gpg``.
 REVOCATION_MEMBERS: Final = ("compromised.asc", "superseded.asc")
 
-SIGNATURE_NAMES: Final = (
-    BACKUP_MANIFEST_NAME + MINISIG_SUFFIX,
-    BACKUP_MANIFEST_NAME + OPENPGP_SUFFIX,
-)
+_SIGNATURE_OF: Final = {
+    Algorithm.MINISIGN: BACKUP_MANIFEST_NAME + MINISIG_SUFFIX,
+    Algorithm.OPENPGP: BACKUP_MANIFEST_NAME + OPENPGP_SUFFIX,
+}
+SIGNATURE_NAMES: Final = tuple(_SIGNATURE_OF.values())
 _ALWAYS: Final = (CARD_NAME, FACTS_NAME, JOURNAL_NAME, REGISTRY_NAME)
 _REGISTRY_SIGNATURES: Final = (REGISTRY_NAME + MINISIG_SUFFIX, REGISTRY_NAME + OPENPGP_SUFFIX)
 _OF_KEY: Final = {
@@ -135,7 +136,9 @@ def _head(project: str, *, rehearsal: bool) -> bytes:
 class BackupFacts(Record, frozen=True, kw_only=True):
     """``backup.json``: what this set is; nothing in it grants trust.
 
-    ``number`` is that of the folders, ``journal_head`` the journal's newest entry then.
+    ``number`` is that of the folders, ``journal_head`` the journal's newest entry then;
+    ``signed_by`` are the workstation's active keys, which sign the manifest: others than
+    ``keys`` in a rotation.
     """
 
     format: Literal[1] = FORMAT
@@ -146,12 +149,19 @@ class BackupFacts(Record, frozen=True, kw_only=True):
     made_at: datetime
     medium: MediumIdentity
     keys: tuple[BackupKey, ...]
+    signed_by: tuple[KeyName, ...]
     registry_serial: int
     journal_head: JournalHead
 
     def key(self, algorithm: Algorithm) -> BackupKey | None:
         """The key of one system that this set holds, if any."""
         return next((key for key in self.keys if key.algorithm is algorithm), None)
+
+    @property
+    def signature_names(self) -> tuple[str, ...]:
+        """The files with the manifest's signatures."""
+        systems = {key.algorithm for key in self.signed_by}
+        return tuple(_SIGNATURE_OF[algorithm] for algorithm in Algorithm if algorithm in systems)
 
 
 def parse_facts(data: bytes) -> BackupFacts:
@@ -164,16 +174,19 @@ def parse_facts(data: bytes) -> BackupFacts:
 def check_facts(facts: BackupFacts) -> None:
     """Check what the types alone do not say; ``FormatError``."""
     algorithms = [key.algorithm for key in facts.keys]
+    signers = [key.algorithm for key in facts.signed_by]
+    ids = [*(key.id for key in facts.keys), *(key.id for key in facts.signed_by)]
     salts = [salt for key in facts.keys for salt in key.salts]
     texts = (facts.project, facts.medium.uuid, facts.medium.serial, facts.medium.label)
     rules = {
         "it holds no key, or two of one system": 0 < len(set(algorithms)) == len(algorithms),
+        "it is signed by no key, or by two of one system": 0 < len(set(signers)) == len(signers),
         "a salt is missing or malformed": all(key.salts for key in facts.keys)
         and len(salts) <= MAX_SALTS
         and all(_SALT.fullmatch(salt) for salt in salts),
         "its custodian is no name": _is_custodian(facts.custodian),
         "a text has unprintable characters": all(is_safe(text) for text in texts)
-        and all(is_safe(key.id) for key in facts.keys),
+        and all(is_safe(key_id) for key_id in ids),
         "its number is not that of the journal's head": facts.number == facts.journal_head.n > 0,
         "the journal's head is malformed": bool(_SHA256.fullmatch(facts.journal_head.hash)),
         "its date is not in UTC": facts.made_at.utcoffset() == timedelta(),

@@ -15,7 +15,6 @@ from pai_signer.domain.backup import (
     BACKUP_MANIFEST_NAME,
     COPIES,
     FACTS_NAME,
-    SIGNATURE_NAMES,
     BackupFacts,
     parse_facts,
 )
@@ -191,11 +190,9 @@ def _expected(model: CopyRead, copies: Mapping[str, CopyRead]) -> dict[str, str]
     manifest = model.files[BACKUP_MANIFEST_NAME]
     alike = [r for r in copies.values() if r.files.get(BACKUP_MANIFEST_NAME) == manifest]
     digests = {**(model.manifest or {}), BACKUP_MANIFEST_NAME: _digest(manifest)}
-    for name in SIGNATURE_NAMES:
-        there = [read for read in alike if name in read.files]
-        good = Counter(_digest(r.files[name]) for r in there if name in r.good_signatures)
-        if there:
-            digests[name] = good.most_common(1)[0][0] if good else ""
+    for name in model.facts.signature_names if model.facts else ():
+        good = Counter(_digest(r.files[name]) for r in alike if name in r.good_signatures)
+        digests[name] = good.most_common(1)[0][0] if good else ""
     return digests
 
 

@@ -141,10 +141,14 @@ def _counted(media: int) -> str:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every row, in the order in which each was first seen; all media ever seen."""
+    """Every row, in the order in which each was first seen; all media ever seen.
+
+    ``challenges`` are the digests of all challenges that were ever answered.
+    """
 
     rows: tuple[Row, ...] = ()
     media: tuple[MediumIdentity, ...] = ()
+    challenges: frozenset[str] = frozenset()
 
     def rows_of(self, key_id: str) -> tuple[Row, ...]:
         """The rows of one key."""

@@ -233,4 +233,4 @@ def read_ledger(entries: Iterable[JournalEntry]) -> Ledger:
                 f"Journal entry {entry.n} ({entry.event}) makes no sense where it stands.",
                 "Do not sign. Compare the journal with a receipt and with a backup.",
             ) from error
-    return Ledger(tuple(reading.rows()), tuple(reading.media))
+    return Ledger(tuple(reading.rows()), tuple(reading.media), frozenset(reading.challenges))

@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 
 from pai_signer.domain.backup import BackupFacts, pack_revocations, render_manifest
-from pai_signer.domain.custody import BackupKey, MediumIdentity
+from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity
 from pai_signer.domain.minisig import parse_public_key_file
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import encode_record
@@ -112,6 +112,10 @@ def _made(folder: Path, home: Path, tools: Path) -> Backup:
         keys=(
             BackupKey(algorithm=Algorithm.MINISIGN, id=line.shown_id, salts=("ab" * 32,)),
             BackupKey(algorithm=Algorithm.OPENPGP, id=fingerprint, salts=("cd" * 8,)),
+        ),
+        signed_by=(
+            KeyName(algorithm=Algorithm.MINISIGN, id=line.shown_id),
+            KeyName(algorithm=Algorithm.OPENPGP, id=fingerprint),
         ),
         registry_serial=2,
         journal_head=JournalHead(n=14, hash="0" * 64),

@@ -24,7 +24,7 @@ from pai_signer.domain.backup import (
     render_manifest,
     required_names,
 )
-from pai_signer.domain.custody import BackupKey, MediumIdentity
+from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import Algorithm
@@ -42,6 +42,10 @@ FACTS: Final = BackupFacts(
     keys=(
         BackupKey(algorithm=Algorithm.MINISIGN, id="E7620F1842B4E81F", salts=("ab" * 32,)),
         BackupKey(algorithm=Algorithm.OPENPGP, id="F" * 40, salts=("cd" * 8, "ef" * 8)),
+    ),
+    signed_by=(
+        KeyName(algorithm=Algorithm.MINISIGN, id="E7620F1842B4E81F"),
+        KeyName(algorithm=Algorithm.OPENPGP, id="F" * 40),
     ),
     registry_serial=2,
     journal_head=JournalHead(n=14, hash="0" * 64),
@@ -179,6 +183,8 @@ def test_the_facts_read_back() -> None:
     assert parse_facts(encode_record(FACTS)) == FACTS
     assert FACTS.key(Algorithm.OPENPGP) == FACTS.keys[1]
     assert facts(keys=FACTS.keys[:1]).key(Algorithm.OPENPGP) is None
+    assert FACTS.signature_names == ("MANIFEST.txt.minisig", "MANIFEST.txt.asc")
+    assert facts(signed_by=FACTS.signed_by[1:]).signature_names == ("MANIFEST.txt.asc",)
 
 
 def key(**changes: Any) -> tuple[BackupKey, ...]:
@@ -188,6 +194,8 @@ def key(**changes: Any) -> tuple[BackupKey, ...]:
 BAD_FACTS: Final[dict[str, dict[str, Any]]] = {
     "no key": {"keys": ()},
     "two keys of one system": {"keys": FACTS.keys[:1] * 2},
+    "no signer": {"signed_by": ()},
+    "two signers of one system": {"signed_by": FACTS.signed_by[:1] * 2},
     "no salt": {"keys": key(salts=())},
     "a malformed salt": {"keys": key(salts=("AB" * 32,))},
     "a short salt": {"keys": key(salts=("ab" * 7,))},

@@ -146,10 +146,23 @@ def test_a_signature_that_is_good_nowhere_is_damaged_everywhere() -> None:
     assert condition.repairs == {}
 
 
-def test_a_set_signed_by_one_key_alone_is_intact() -> None:
-    """A new key, backed up before it is active, comes with one signature."""
+def test_a_signature_that_is_nowhere_is_missed() -> None:
     one = read(without("MANIFEST.txt.asc"))
+    condition = compared(a=one, b=one, c=one)
+    assert condition.outcome is Outcome.DAMAGED
+    assert {c.missing for c in condition.copies} == {("MANIFEST.txt.asc",)}
+    assert condition.repairs == {}
+
+
+def test_a_set_that_one_key_alone_signs_is_intact() -> None:
+    """Where there is only a minisign key so far."""
+    files = whole(signed_by=FACTS.signed_by[:1])
+    one = read({n: data for n, data in files.items() if n != "MANIFEST.txt.asc"})
     assert compared(a=one, b=one, c=one).outcome is None
+    both = read(files)
+    assert compared(a=both, b=one, c=one).texts == (
+        "copy a: intact; does not belong there: MANIFEST.txt.asc",
+    )
 
 
 def test_two_that_agree_do_not_outvote_the_signed_one() -> None:

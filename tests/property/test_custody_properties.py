@@ -8,9 +8,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pai_signer.domain.attestation import parse_attestation
 from pai_signer.domain.backup import (
     ALL_NAMES,
     BACKUP_MANIFEST_NAME,
+    COPIES,
     SIGNATURE_NAMES,
     parse_facts,
     parse_folder_name,
@@ -18,7 +20,8 @@ from pai_signer.domain.backup import (
     render_manifest,
 )
 from pai_signer.domain.challenge import parse_challenge, render_challenge
-from pai_signer.domain.custody import MediumIdentity, custodian_id, custodian_name
+from pai_signer.domain.compare_copies import CopyState
+from pai_signer.domain.custody import MediumIdentity, Outcome, custodian_id, custodian_name
 from pai_signer.domain.ledger import Ledger, Proof, Row
 from pai_signer.domain.matching import grouped, maximum_matching
 from pai_signer.domain.profile import CustodyRules
@@ -26,8 +29,10 @@ from pai_signer.domain.records import encode_record
 from pai_signer.domain.text import is_safe
 from pai_signer.errors import FormatError, UsageError
 from tests.custody import FIRST_DAY, MINISIGN_KEY
+from tests.domain.test_attestation import ATTESTATION
 from tests.domain.test_backup import FACTS
 from tests.domain.test_challenge import CHALLENGE, TEXT
+from tests.domain.test_compare_copies import compared, read, whole
 
 NOT_ZERO: Final = st.integers(1, 255)
 ANYWHERE: Final = st.integers(0, 1 << 16)
@@ -74,12 +79,12 @@ def test_a_changed_byte_never_reads_as_the_same_challenge(position: int, byte: i
 def test_no_bytes_break_the_parsers_of_a_backup(data: bytes) -> None:
     refused = 0
     for head in (b"", TEXT[:60], MANIFEST[:60]):
-        for parse in (parse_challenge, parse_facts, parse_real_manifest):
+        for parse in (parse_challenge, parse_facts, parse_real_manifest, parse_attestation):
             try:
                 parse(head + data)
             except FormatError:
                 refused += 1
-    assert refused == 9
+    assert refused == 12
 
 
 def parse_real_manifest(data: bytes) -> dict[str, str]:
@@ -129,6 +134,53 @@ def test_a_custodians_name_is_kept_as_it_is_compared(text: str) -> None:
     assert custodian_id(name) == custodian_id(text) == custodian_id(f"  {text}  ")
     challenge = msgspec.structs.replace(CHALLENGE, custodian=name)
     assert parse_challenge(render_challenge(challenge)).custodian == name
+
+
+@given(ANYWHERE, NOT_ZERO)
+def test_a_changed_byte_never_reads_as_the_same_attestation(position: int, byte: int) -> None:
+    changed = spoiled(encode_record(ATTESTATION), position, byte)
+    try:
+        attestation = parse_attestation(changed)
+    except FormatError:
+        return
+    assert encode_record(attestation) == changed
+    assert attestation != ATTESTATION
+
+
+# --- three copies ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=1000)
+@given(st.sampled_from(COPIES), st.sampled_from(sorted(whole())), ANYWHERE, NOT_ZERO)
+def test_any_changed_byte_of_any_file_of_a_copy_is_damage_of_just_that_file(
+    copy: str, name: str, position: int, byte: int
+) -> None:
+    files = {**whole(), name: spoiled(whole()[name], position, byte)}
+    condition = compared(**{copy: read(files)})
+    assert condition.outcome is Outcome.DAMAGED
+    assert [c.copy for c in condition.copies if c.state is not CopyState.INTACT] == [copy]
+    assert condition.repairs == {copy: {name: "b" if copy == "a" else "a"}}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(COPIES),
+        st.dictionaries(st.sampled_from(sorted(whole())), st.sampled_from((None, b"", b"x"))),
+    )
+)
+def test_whatever_can_be_mended_is_whole_afterwards(
+    harm: dict[str, dict[str, bytes | None]],
+) -> None:
+    copies: dict[str, dict[str, bytes]] = {}
+    for copy in COPIES:
+        files = {**whole(), **harm.get(copy, {})}
+        copies[copy] = {n: data for n, data in files.items() if data is not None}
+    before = compared(**{copy: read(files) for copy, files in copies.items()})
+    assert (before.outcome is None) == (not any(harm.values()))
+    for copy, repairs in before.repairs.items():
+        copies[copy].update({n: copies[source][n] for n, source in repairs.items()})
+    if before.repairs:
+        assert compared(**{c: read(f) for c, f in copies.items()}).outcome is None
 
 
 # --- the count -----------------------------------------------------------------------------------
