@@ -8,7 +8,7 @@ and is placed by its own date, so that an old proof never revives what was withd
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -25,6 +25,7 @@ from pai_signer.domain.custody import (
 )
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.ledger import HERE, Ledger, Proof, Row
+from pai_signer.domain.registry import FIRST_TIME, LAST_TIME
 from pai_signer.errors import JournalTampered
 
 
@@ -113,6 +114,8 @@ class _Reading:
             case "attestation.accepted":
                 accepted = msgspec.convert(entry.facts, AcceptedFacts)
                 for proof in accepted.proofs:
+                    if proof.at.utcoffset() != timedelta() or not _is_ours(proof.at):
+                        raise ValueError("no time in UTC that a proof can have")
                     self._prove(entry, proof, proof.at, accepted.attestation)
             case "backup.failed":
                 failed = msgspec.convert(entry.facts, FailedFacts)
@@ -219,6 +222,11 @@ def _held(
         set_number=facts.set_number,
         salts=salts,
     )
+
+
+def _is_ours(at: datetime) -> bool:
+    """Within the times of keys, so that days can be added to it."""
+    return FIRST_TIME <= at <= LAST_TIME
 
 
 def read_ledger(entries: Iterable[JournalEntry]) -> Ledger:

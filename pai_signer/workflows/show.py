@@ -125,6 +125,7 @@ def _key(bench: Workbench, key_id: str) -> Outcome:
         Line(key.user_id or "none", label="name"),
         Line(f"{key.created_at:%Y-%m-%d}", label="since"),
         Line(f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never", label="expires"),
+        *_custody(bench, key),
         *(Line(line) for line in key.public_key.splitlines()),
     )
     return Outcome((Page(f"{key.algorithm.value} key", lines),), _key_facts(bench, key))
@@ -152,6 +153,14 @@ def _story(bench: Workbench, key: RegisteredKey) -> Iterator[Line]:
         yield Line(key.superseded_by, label="new key")
     for duty in duties_left(bench, key):
         yield Line(duty, label="left to do", mark=Mark.FAIL)
+
+
+def _custody(bench: Workbench, key: RegisteredKey) -> Iterator[Line]:
+    """How well its backups are proved (POL-7)."""
+    if not key.can_sign:
+        return
+    status = bench.ledger().custody_of(key.id, bench.profile.custody, bench.clock.now())
+    yield Line(status.text, label="custody", mark=Mark.OK if status.is_enough else Mark.FAIL)
 
 
 def _key_facts(bench: Workbench, key: RegisteredKey) -> dict[str, Any]:

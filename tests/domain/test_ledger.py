@@ -398,6 +398,23 @@ def test_a_proof_that_makes_no_sense_stops_everything(case: str) -> None:
     assert f"entry {entry.n} (backup.proved)" in error.value.summary
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-01-01T00:00:00",
+        "2026-01-01T00:00:00+01:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ],
+)
+def test_an_accepted_proof_from_no_time_of_ours_makes_no_sense(at: str) -> None:
+    journal = CustodyJournal()
+    journal.accepted(30, "Anna", ONE, MINISIGN_KEY, proved_on=10)
+    journal.entries[0].facts["proofs"][0]["at"] = at
+    with pytest.raises(JournalTampered):
+        journal.ledger().custody_of(MINISIGN_KEY.id, RULES, FIRST_DAY)
+
+
 def test_a_withdrawal_of_nothing_makes_no_sense() -> None:
     journal = two_proved()
     journal.withdrawn(5, WithdrawalCause.MEDIUM_LOST)

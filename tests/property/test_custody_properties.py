@@ -1,8 +1,9 @@
 """Custody under any bytes, names and proofs: parsers refuse or agree; the count is exact."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from hypothesis import given, settings
@@ -21,14 +22,22 @@ from pai_signer.domain.backup import (
 )
 from pai_signer.domain.challenge import parse_challenge, render_challenge
 from pai_signer.domain.compare_copies import CopyState
-from pai_signer.domain.custody import MediumIdentity, Outcome, custodian_id, custodian_name
+from pai_signer.domain.custody import (
+    MediumIdentity,
+    Outcome,
+    WithdrawalCause,
+    custodian_id,
+    custodian_name,
+)
+from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.ledger import Ledger, Proof, Row
+from pai_signer.domain.ledger_reading import read_ledger
 from pai_signer.domain.matching import grouped, maximum_matching
 from pai_signer.domain.profile import CustodyRules
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.text import is_safe
-from pai_signer.errors import FormatError, UsageError
-from tests.custody import FIRST_DAY, MINISIGN_KEY
+from pai_signer.errors import FormatError, JournalTampered, UsageError
+from tests.custody import FIRST_DAY, MINISIGN_KEY, CustodyJournal, stick
 from tests.domain.test_attestation import ATTESTATION
 from tests.domain.test_backup import FACTS
 from tests.domain.test_challenge import CHALLENGE, TEXT
@@ -145,6 +154,60 @@ def test_a_changed_byte_never_reads_as_the_same_attestation(position: int, byte:
         return
     assert encode_record(attestation) == changed
     assert attestation != ATTESTATION
+
+
+ODD_TIMES: Final = (
+    "2026-01-01T00:00:00",
+    "2026-01-01T00:00:00+01:00",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+)
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(ODD_TIMES),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+def custody_entries() -> list[JournalEntry]:
+    """One entry of each event of custody."""
+    journal = CustodyJournal()
+    medium = stick("1111-1111", "S1")
+    journal.created(0, "Anna", medium)
+    journal.proved(1, "Anna", medium, MINISIGN_KEY)
+    journal.failed(2, "Anna", medium, Outcome.STALE, MINISIGN_KEY)
+    journal.withdrawn(3, WithdrawalCause.MEDIUM_LOST, medium=medium)
+    journal.accepted(4, "Bob", stick("2222-2222"), MINISIGN_KEY, proved_on=3)
+    return journal.entries
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value in ``value``, inner ones too."""
+    keys: Iterable[Any] = ()
+    if isinstance(value, dict | list):
+        keys = value if isinstance(value, dict) else range(len(value))
+    return [path, *(leaf for key in keys for leaf in leaves(value[key], (*path, key)))]
+
+
+@settings(max_examples=500)
+@given(st.integers(0, 4), ANYWHERE, JSON)
+def test_whatever_stands_in_an_entry_of_custody_is_read_or_refused(
+    number: int, where: int, value: Any
+) -> None:
+    entries = custody_entries()
+    entry = entries[number]
+    paths = leaves(entry.facts)[1:]
+    *way, last = paths[where % len(paths)]
+    holder: Any = entry.facts
+    for step in way:
+        holder = holder[step]
+    holder[last] = value
+    try:
+        ledger = read_ledger(entries)
+    except JournalTampered:
+        return
+    rules = CustodyRules(custodians=2, media=2, proof_days=180)
+    assert ledger.custody_of(MINISIGN_KEY.id, rules, FIRST_DAY + timedelta(days=9)).text
 
 
 # --- three copies ---------------------------------------------------------------------------------

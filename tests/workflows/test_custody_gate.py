@@ -179,6 +179,23 @@ def test_home_says_how_well_the_backups_are_proved(keyed: Workbench) -> None:
     assert line.text.startswith("2 of 2 proved, oldest proof today, again by ")
 
 
+def test_a_key_that_is_shown_says_how_well_it_is_proved(keyed: Workbench) -> None:
+    key = keyed.registry().signing_key(Algorithm.MINISIGN)
+    assert key is not None
+
+    def custody() -> Line:
+        (page,) = run(keyed, "key.show", id=key.id).pages
+        (line,) = [line for line in page.lines if line.label == "custody"]
+        return line
+
+    assert (custody().mark, custody().text) == (
+        Mark.FAIL,
+        "0 of 2 custodians proved; no backup is known",
+    )
+    two_proved(keyed)
+    assert (custody().mark, custody().text) == (Mark.OK, "2 of 2 custodians proved on 2 media")
+
+
 def calendar(bench: Workbench) -> str:
     release = bench.history().find(RELEASE)
     assert release is not None
