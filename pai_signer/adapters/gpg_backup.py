@@ -22,7 +22,7 @@ from pai_signer.adapters.passphrases import (
 )
 from pai_signer.domain.openpgp import parse_fingerprint, parse_keygrips
 from pai_signer.domain.openpgp_secret import parse_secret_key, symmetric_salt
-from pai_signer.domain.openpgp_status import parse_status
+from pai_signer.domain.openpgp_status import GPG_BAD_PASSPHRASE, failure_codes, parse_status
 from pai_signer.domain.secret import Secret, joined_lines
 from pai_signer.errors import FormatError, PolicyRefused, ToolError
 from pai_signer.ports import Clock
@@ -181,14 +181,14 @@ def _exported(copy: GpgHome, fingerprint: str, passphrase: Secret) -> bytes:
 
 def _decrypted(home: GpgHome, data: bytes, passphrase: Secret) -> bytes:
     finished = home.run(["--decrypt", "--output", "-"], stdin=data, passphrase=passphrase)
-    said = {line.keyword for line in parse_status(finished.status)}
-    if "BADMDC" in said:
-        raise FormatError(
-            "CUS-2/damaged-file",
-            "The encrypted file was changed since it was made.",
-            "Use another copy.",
-        )
-    if not {"DECRYPTION_OKAY", "GOODMDC"} <= said or "DECRYPTION_FAILED" in said:
-        commands.check_finished(finished, "decrypt")
+    status = parse_status(finished.status)
+    said = {line.keyword for line in status}
+    if {"DECRYPTION_OKAY", "GOODMDC"} <= said and "DECRYPTION_FAILED" not in said:
+        return finished.stdout
+    if "BADMDC" not in said and GPG_BAD_PASSPHRASE in failure_codes(status):
         raise wrong_passphrase("the encrypted file")
-    return finished.stdout
+    raise FormatError(
+        "CUS-2/damaged-file",
+        "The encrypted file was changed since it was made, or is not whole.",
+        "Use another copy.",
+    )

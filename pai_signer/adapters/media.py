@@ -69,6 +69,8 @@ class _Mount(msgspec.Struct, frozen=True):
     source: str | None = None
     fstype: str | None = None
     options: str | None = None
+    uuid: str | None = None
+    label: str | None = None
 
     @property
     def device(self) -> str:
@@ -162,13 +164,14 @@ class SystemMedia:
 
     def identify(self, directory: Path) -> MediumIdentity:
         """The removable medium that ``directory`` is on (CUS-3); all empty if on none."""
-        mount = _mount_of(_mounts(), directory)
+        # Without udev lsblk knows no UUIDs; findmnt asks the device itself, where it may.
+        mount = _mount_of(_mounts("UUID", "LABEL"), directory)
         for medium in self.list():
             if mount is not None and medium.device == mount.device:
                 return MediumIdentity(
-                    uuid=_ascii(medium.uuid),
+                    uuid=_ascii(medium.uuid or mount.uuid or ""),
                     serial=_ascii(medium.serial),
-                    label=_ascii(medium.label),
+                    label=_ascii(medium.label or mount.label or ""),
                 )
         return MediumIdentity()
 
@@ -263,9 +266,10 @@ def _is_system(disk: _Device, protected: _Mount | None) -> bool:
     return False
 
 
-def _mounts() -> tuple[_Mount, ...]:
+def _mounts(*further: str) -> tuple[_Mount, ...]:
     """All mounted filesystems, later ones (which hide earlier ones) first."""
-    arguments = ["--json", "--list", "-o", "TARGET,SOURCE,FSTYPE,OPTIONS"]
+    columns = ("TARGET", "SOURCE", "FSTYPE", "OPTIONS", *further)
+    arguments = ["--json", "--list", "-o", ",".join(columns)]
     report = _decode(
         run("findmnt", arguments, timeout_s=_TIMEOUT_S).stdout, _FindmntReport, "findmnt"
     )

@@ -27,7 +27,8 @@ _SESSION_KEY: Final = 3
 _ENCRYPTED_DATA: Final = 18
 
 _SHA_1_CHECKED: Final = 254
-#: 255 has a two-byte sum instead of a hash; any other number is a cipher under bare MD5.
+#: A two-byte sum instead of a hash. Any other number is a cipher under bare MD5.
+_SUM_CHECKED: Final = 255
 _OPEN: Final = 0
 _ITERATED: Final = 3
 #: GnuPG's own kind, 101: "the secret part is not here" (doc/DETAILS, "GNU extensions to S2K").
@@ -189,8 +190,8 @@ def _protection(reader: _Reader, fingerprint: str) -> bytes:
             f"The OpenPGP secret key {fingerprint} is not protected by any passphrase.",
             "Make the backup anew, and destroy the open copies.",
         )
-    if usage != _SHA_1_CHECKED:
-        raise _weak(fingerprint, "its content is not guarded by a hash")
+    if usage not in {_SHA_1_CHECKED, _SUM_CHECKED}:
+        raise _weak(fingerprint, "its passphrase is hashed with MD5 alone")
     cipher = reader.octet()
     kind, digest, salt, count_bytes = _s2k(reader)
     if kind == _GNU_STUB:
@@ -199,6 +200,8 @@ def _protection(reader: _Reader, fingerprint: str) -> bytes:
             f"The secret part of the OpenPGP key {fingerprint} is not in this file.",
             "Make the backup anew, from a workstation that holds the whole key.",
         )
+    if usage != _SHA_1_CHECKED:
+        raise _weak(fingerprint, "its content is not guarded by a hash")
     if kind != _ITERATED or count_bytes < S2K_COUNT_BYTES:
         raise _weak(fingerprint, "its passphrase is hashed too little")
     if digest not in _HASHES:

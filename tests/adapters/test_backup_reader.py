@@ -219,18 +219,34 @@ def test_a_file_that_changes_while_it_is_read_is_not_believed(
 ) -> None:
     path = lay(tmp_path) / "minisign.key"
     real, inode = os.readv, path.stat().st_ino
+    changes: list[int] = []
 
     def readv(descriptor: int, buffers: Any) -> int:
-        if os.fstat(descriptor).st_ino == inode:
-            with path.open("ab") as file:
-                file.write(b"x")
+        if os.fstat(descriptor).st_ino == inode and not changes:
+            changes.append(path.write_bytes(os.urandom(180)))
         return real(descriptor, buffers)
 
     monkeypatch.setattr(os, "readv", readv)
-    # Every look makes it longer, so the limit ends it where a real writer would not stop.
-    monkeypatch.setattr(backup_reader, "MAX_FILE_BYTES", 4 << 20)
     problem = only_problems(tmp_path)["minisign.key"]
-    assert "changed while it was being read" in problem.why or "larger than" in problem.why
+    assert changes
+    assert "changed while it was being read" in problem.why
+    assert not problem.is_unreadable
+
+
+def test_a_file_that_grows_without_end_is_read_to_the_limit_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inode = (lay(tmp_path) / "minisign.key").stat().st_ino
+    real = os.readv
+
+    def readv(descriptor: int, buffers: Any) -> int:
+        if os.fstat(descriptor).st_ino == inode:
+            return len(buffers[0])
+        return real(descriptor, buffers)
+
+    monkeypatch.setattr(os, "readv", readv)
+    monkeypatch.setattr(backup_reader, "MAX_FILE_BYTES", 4 << 20)
+    assert "is larger than 4194304 bytes" in only_problems(tmp_path)["minisign.key"].why
 
 
 @pytest.mark.parametrize("at", ["top", "folders"])

@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +45,7 @@ from tests.keys import (
     weak_openpgp_key,
     weak_passphrase,
 )
+from tests.watching import watched
 
 DATA = b"aa  pai-1.2.3-amd64.iso\n"
 VERIFIER = GpgVerifier(RealClock())
@@ -889,49 +889,17 @@ def test_expected_fingerprints_must_be_whole() -> None:
 
 # --- secrecy ------------------------------------------------------------------------------
 
-WATCHER = """
-import sys, time
-from pathlib import Path
-needle = sys.stdin.buffer.readline().strip()[::-1]  # sent reversed: not to find ourselves
-print("watching", flush=True)
-seen = set()
-while not Path(sys.argv[1]).exists():
-    for folder in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            try:
-                content = (folder / name).read_bytes()
-            except OSError:
-                continue
-            words = content.split(b"\\0")[0].rpartition(b"/")[2]
-            if name == "cmdline" and words in (b"gpg", b"gpg-agent"):
-                seen.add(words.decode())
-            if needle in content:
-                seen.add("LEAK " + name)
-print(" ".join(sorted(seen)), flush=True)
-"""
-
 
 def test_passphrase_appears_in_no_argument_environment_file_or_error(
     tmp_path: Path, empty: GpgKeys
 ) -> None:
     canary = os.urandom(16).hex().encode()
-    stop = tmp_path / "stop"
-    watcher = subprocess.Popen(
-        [sys.executable, "-c", WATCHER, stop], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with watcher:
-        assert watcher.stdin is not None
-        assert watcher.stdout is not None
-        watcher.stdin.write(canary[::-1] + b"\n")
-        watcher.stdin.flush()
-        assert watcher.stdout.readline() == b"watching\n"
+    with watched(canary) as seen:
         info = empty.generate(WEAK_USER_ID, WEAK_VALID_UNTIL, weak_passphrase(canary))
         empty.sign_detached(DATA, info.fingerprint, weak_passphrase(canary))
         with pytest.raises(PolicyRefused) as caught:
             empty.prove(info.fingerprint, weak_passphrase(canary + b"x"))
-        stop.touch()
-        seen = watcher.stdout.read().decode().split("\n")[0]
-    assert seen == "gpg gpg-agent", "both were watched, and neither was given the passphrase"
+    assert seen == {"gpg", "gpg-agent"}, "both were watched, and neither was given the passphrase"
     error = caught.value
     text = f"{error!r}{error}{error.summary}{error.hint}{error.__context__!r}{error.__cause__!r}"
     assert canary.decode() not in text

@@ -43,6 +43,7 @@ from tests.keys import (
     weak_minisign_keys,
     weak_passphrase,
 )
+from tests.watching import copies_in_memory
 
 DATA = b"what is released\n"
 DIGEST = hashlib.blake2b(DATA).digest()
@@ -543,20 +544,6 @@ secret.wipe()
 print("wiped", flush=True)
 sys.stdin.buffer.raw.readinto(bytearray(1))
 """
-
-
-def copies_in_memory(pid: int, needle: bytes) -> int:
-    found = 0
-    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in maps:
-            span, mode, *_ = line.split()
-            if not mode.startswith("rw"):
-                continue
-            start, end = (int(part, 16) for part in span.split("-"))
-            memory.seek(start)
-            found += memory.read(end - start).count(needle)
-    return found
 
 
 def test_passphrase_stands_in_memory_once_and_after_wiping_not_at_all(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pai_signer.adapters.minisign_backup import MinisignBackups
 from pai_signer.adapters.minisign_secret import KeyFiles
 from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
 from pai_signer.domain.minisig import (
+    STOCK_LIMITS,
     MinisignPublicKey,
     parse_public_key,
     parse_secret_key_header,
@@ -224,6 +226,27 @@ def test_a_copy_of_a_rehearsal_says_so_and_proves_nothing_elsewhere(tmp_path: Pa
     assert REHEARSAL_MARK.encode() in copy.splitlines()[0]
     prove(rehearsing, copy, public_key=public_key)
     refused("KEY-2/rehearsal", lambda: prove(backups_over(tmp_path), copy, public_key=public_key))
+
+
+@pytest.mark.slow
+def test_stock_minisign_signs_with_a_copy_at_full_strength(tmp_path: Path) -> None:
+    key = weak_minisign_key()
+    with minisign.SecretKey.from_bytes(key.key_file) as secret_key:
+        secret_key.decrypt(WEAK_PASSPHRASE.decode())
+        copy = KeyFiles().locked(secret_key, weak_passphrase(NEW))
+    assert parse_secret_key_header(copy).limits == STOCK_LIMITS
+    (tmp_path / "minisign.key").write_bytes(copy)
+    (tmp_path / "f").write_bytes(CHALLENGE)
+
+    def stock(*arguments: str | Path, typed: bytes = b"") -> int:
+        command = ["minisign", *arguments, "-m", tmp_path / "f"]
+        return subprocess.run(
+            command, input=typed, capture_output=True, check=False, timeout=120
+        ).returncode
+
+    assert stock("-S", "-s", tmp_path / "minisign.key", typed=NEW + b"\n") == 0
+    assert stock("-V", "-P", key.public_key) == 0
+    assert VERIFIER.verify((tmp_path / "f.minisig").read_bytes(), DIGEST, key.public_key)
 
 
 # --- proving ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from pai_signer.domain.secret import Secret
+from pai_signer.domain.secret import Secret, joined_lines
 
 CANARY = b"correct horse battery staple"
 
@@ -80,3 +80,13 @@ def test_two_secrets_compare_by_content() -> None:
     assert not one.same_as(Secret(bytearray(CANARY + b"!")))
     assert not one.same_as(Secret(bytearray()))
     assert one != Secret(bytearray(CANARY))  # no accidental comparison with ==
+
+
+def test_joined_lines_are_one_secret_of_their_own() -> None:
+    one, two = Secret(bytearray(CANARY)), Secret(bytearray(b"two"))
+    with joined_lines(one, two) as joined:
+        assert joined.reveal() == CANARY + b"\ntwo\n"
+        buffer = joined.reveal()
+    assert not buffer
+    assert one.reveal() == CANARY
+    assert joined_lines().is_empty
