@@ -7,7 +7,7 @@ import select
 import signal
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +81,20 @@ def terminal(
 ) -> Iterator[Terminal]:
     """The program on a terminal of its own."""
     command = [*NO_NETWORK, *command, "--vault", str(vault), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "TERM": term}
+    environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "TERM": term}
+    with on_terminal(command, ROOT, environment) as person:
+        yield person
+
+
+@contextmanager
+def on_terminal(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str]
+) -> Iterator[Terminal]:
+    """Any command on a terminal of its own, with ``environment`` beside the test's."""
     process, descriptor = pty.fork()
     if process == 0:
-        os.chdir(ROOT)
-        os.execvpe(command[0], command, environment)
+        os.chdir(directory)
+        os.execvpe(command[0], list(command), {**os.environ, **environment})
     person = Terminal(descriptor, process)
     try:
         yield person
