@@ -211,27 +211,35 @@ def key_revocation_codes(block: str) -> tuple[int | None, ...]:
 
 
 def _reason_code(body: bytes) -> int | None:
-    """From the hashed subpackets of a version 4 signature (RFC 4880, 5.2.3 and 5.2.3.1)."""
-    end, at, code = 6 + int.from_bytes(body[4:6], "big"), 6, None
-    if end > len(body):
+    found = subpackets(body[6:], int.from_bytes(body[4:6], "big"))
+    codes = [data[0] for kind, data in found or () if kind == _REASON_FOR_REVOCATION and data]
+    return codes[-1] if codes else None
+
+
+def subpackets(area: bytes, length: int) -> tuple[tuple[int, bytes], ...] | None:
+    """Kind and data of each subpacket in the first ``length`` bytes of ``area``.
+
+    RFC 4880, 5.2.3.1; the mark of critical ones is taken off. None where they cannot be read.
+    """
+    found: list[tuple[int, bytes]] = []
+    if length > len(area):
         return None
-    while at < end:
-        octets = 1 if body[at] < 192 else 2 if body[at] < 255 else 5
-        length = body[at : at + octets]
+    at = 0
+    while at < length:
+        octets = 1 if area[at] < 192 else 2 if area[at] < 255 else 5
+        header = area[at : at + octets]
         if octets == 1:
-            size = length[0]
+            size = header[0]
         elif octets == 2:
-            size = ((length[0] - 192) << 8) + length[-1] + 192
+            size = ((header[0] - 192) << 8) + header[-1] + 192
         else:
-            size = int.from_bytes(length[1:], "big")
+            size = int.from_bytes(header[1:], "big")
         at += octets
-        if size < 1 or at + size > end:
+        if size < 1 or at + size > length:
             return None
-        # The first bit marks a subpacket as critical.
-        if body[at] & 0x7F == _REASON_FOR_REVOCATION and size > 1:
-            code = body[at + 1]
+        found.append((area[at] & 0x7F, area[at + 1 : at + size]))
         at += size
-    return code
+    return tuple(found)
 
 
 def check_revocation_block(block: str) -> None:

@@ -46,6 +46,11 @@ class Algorithm(enum.Enum):
     MINISIGN = "minisign"
     OPENPGP = "openpgp"
 
+    @property
+    def shown(self) -> str:
+        """As a person writes it."""
+        return "minisign" if self is Algorithm.MINISIGN else "OpenPGP"
+
 
 class KeyState(enum.Enum):
     """What a key may do: sign and verify, verify only, nothing, or play."""

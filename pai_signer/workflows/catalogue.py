@@ -18,6 +18,9 @@ from pai_signer.workflows.ceremony.records import (
     list_ceremonies,
     show_ceremony,
 )
+from pai_signer.workflows.custody.backup_status import backup_status
+from pai_signer.workflows.custody.create_backup import create_backup
+from pai_signer.workflows.custody.verify_backup import verify_backup
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.keys.add_keys import (
@@ -57,6 +60,7 @@ class Group(Enum):
     KEYS = "Keys"
     CEREMONIES = "Ceremonies"
     SCRIPTS = "Ceremonies on paper"
+    BACKUPS = "Backups"
 
 
 @dataclass(frozen=True)
@@ -271,6 +275,27 @@ CATALOGUE: Final = (
         "key publish",
         lambda bench, a: publish_keys(bench, a.get("directory", "")),
         group=Group.KEYS,
+    ),
+    Entry(
+        "backup.status",
+        "What is proved, and until when",
+        "backup status",
+        lambda bench, _: backup_status(bench),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.verify",
+        "Prove that a backup works",
+        "backup verify",
+        lambda bench, a: verify_backup(bench, a.get("custodian", ""), a.get("directory", "")),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.create",
+        "Make a backup",
+        "backup create",
+        lambda bench, a: create_backup(bench, a.get("custodian", ""), a.get("directory", "")),
+        group=Group.BACKUPS,
     ),
     Entry(
         "verify",

@@ -130,9 +130,7 @@ class Session:
 
     def hold(self, name: str, thing: Wipeable) -> None:
         """Keep ``thing``, wiping what was there under that name."""
-        old = self._held.pop(name, None)
-        if old is not None:
-            old.wipe()
+        self.drop(name)
         self._held[name] = thing
 
     def note(self, name: str) -> None:
@@ -149,6 +147,12 @@ class Session:
     def take(self, name: str) -> Wipeable:
         """What is held under ``name``; it stays held until ``wipe``."""
         return self._held[name]
+
+    def drop(self, name: str) -> None:
+        """Wipe what is held under ``name``; nothing there is fine."""
+        held = self._held.pop(name, None)
+        if held is not None:
+            held.wipe()
 
     @contextmanager
     def lending(self, name: str) -> Iterator[Wipeable]:
@@ -178,8 +182,9 @@ class Step(ABC, Generic[S]):
     back over (FACE-3).
     """
 
-    id: ClassVar[str]
-    title: ClassVar[str]
+    #: Of the class, or of one of several steps of a class in one workflow.
+    id: str
+    title: str
     actor: ClassVar[Actor] = Actor.MAINTAINER
     unchanged: ClassVar[str] = "Nothing was signed and no file was changed."
     #: What a ceremony's printed script says below the title, and what is filled in by hand.

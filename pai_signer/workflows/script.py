@@ -32,6 +32,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 TYPED_WRONG: Final = "KEY-1/wrong-passphrase"
 #: And of a new one that is too weak.
 TYPED_WEAK: Final = "KEY-1/weak-passphrase"
+#: Of a custodian's that opens something else already.
+TYPED_ALIKE: Final = "CUS-1/same-passphrase"
 
 
 class Move(enum.Enum):
@@ -141,7 +143,7 @@ def _is_slip(error: SignerError, question: Question, answers: Mapping[str, Answe
         return not any(isinstance(answer, Secret) for answer in answers.values())
     was_typed = question.name not in answers and not isinstance(question, Automatic)
     # What was misheard or mistyped in a comparison is read aloud and typed once more (REV-1).
-    is_typing = isinstance(error, UsageError) or error.code == TYPED_WEAK
+    is_typing = isinstance(error, UsageError) or error.code in (TYPED_WEAK, TYPED_ALIKE)
     return was_typed and (is_typing or error.code.startswith("REV-1/"))
 
 

@@ -43,7 +43,7 @@ class Long(Step[Count]):
     title = "Read"
 
     def __init__(self, number: int, question: Question) -> None:
-        self.id = f"page-{number}"  # type: ignore[misc]  # one class for many steps
+        self.id = f"page-{number}"  # one class for many steps
         self._number = number
         self._question = question
 

@@ -15,7 +15,7 @@ passphrase_option = click.option(
     "descriptors",
     multiple=True,
     metavar="NAME=FD",
-    help="Read a passphrase from a descriptor (NAME: minisign, gpg, new, revoked, custodian).",
+    help=f"Read a passphrase from a descriptor (NAME: {', '.join(passphrases.NAMES)}).",
 )
 
 _OPTIONS: Final = (

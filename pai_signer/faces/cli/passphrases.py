@@ -14,7 +14,10 @@ from pai_signer.faces.cli.second_screen import SecondScreen, second_screen
 from pai_signer.ports import Passphrases
 
 MAX_PASSPHRASE_BYTES: Final = 1024
-NAMES: Final = ("minisign", "gpg", "new", "revoked", "custodian")
+NAMES: Final = (
+    *("minisign", "gpg", "new", "revoked"),
+    *("custodian", "custodian-gpg", "second", "second-gpg"),
+)
 NOT_OFFERED: Final = (
     "No words are offered: this terminal could keep them. Roll dice for six or more words"
 )

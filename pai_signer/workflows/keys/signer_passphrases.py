@@ -39,8 +39,8 @@ class _SignerPassphrase(Step[S], Generic[S]):
 
     def question(self, state: S) -> Question:
         key = self._key(state)
-        system = "minisign" if self._algorithm is Algorithm.MINISIGN else "OpenPGP"
-        return SecretText(self._name, f"Passphrase of the {system} key {key.id if key else ''}")
+        named = f"{self._algorithm.shown} key {key.id if key else ''}"
+        return SecretText(self._name, f"Passphrase of the {named}")
 
     def _key(self, state: S) -> RegisteredKey | None:
         key = self._bench.registry().signing_key(self._algorithm)

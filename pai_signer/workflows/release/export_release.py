@@ -18,12 +18,8 @@ from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
 from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.keys.compromise_papers import vault_papers
-from pai_signer.workflows.pick_directory import (
-    DirectoryState,
-    PickMedium,
-    TypeFolder,
-    checked_directory,
-)
+from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
+from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.verify.verification import ReleaseVerifier
 from pai_signer.workflows.workbench import Workbench
 
@@ -34,13 +30,12 @@ KEYS_FOLDER = "keys"
 WRITTEN = "written"
 
 
-class ExportState(DirectoryState, frozen=True, kw_only=True):
+class ExportState(UnmountState, frozen=True, kw_only=True):
     """Where an export stands."""
 
     version: str
     folder: str = ""
     written: dict[str, str] = msgspec.field(default_factory=dict)
-    unmounted: bool | None = None
 
 
 def export_release(bench: Workbench, version: str, directory: str = "") -> Workflow[ExportState]:
@@ -58,7 +53,7 @@ def export_release(bench: Workbench, version: str, directory: str = "") -> Workf
             PickMedium(bench.media, PURPOSE),
             TypeFolder(PURPOSE),
             _Write(bench),
-            _Unmount(bench),
+            Unmount(bench.media, lambda state: bool(state.written)),
         ),
         outcome=_outcome,
     )
@@ -200,36 +195,13 @@ class _Write(Step[ExportState]):
         return msgspec.structs.replace(state, folder=folder, written=digests)
 
 
-class _Unmount(Step[ExportState]):
-    """Only a clean unmount makes a medium safe to remove (LAB.md 4)."""
-
-    id = "unmount"
-    title = "Export"
-    unchanged = "The files are written and were read back; the medium is still mounted."
-
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-
-    def done(self, state: ExportState) -> bool:
-        return state.unmounted is not None
-
-    def question(self, state: ExportState) -> Question:
-        return Automatic("unmount")
-
-    def act(self, state: ExportState, answer: Answer, progress: Progress) -> ExportState:
-        unmounted = self._bench.media.unmount(Path(state.directory))
-        return msgspec.structs.replace(state, unmounted=unmounted)
-
-
 def _outcome(state: ExportState) -> Outcome:
     place = f"{state.directory}/{state.folder}"
     lines: Sequence[Line] = (
         Line(place, label="folder"),
         *(Line(name, label="written", mark=Mark.OK) for name in state.written),
         Line("every file was read back from the medium and compared", mark=Mark.OK),
-        Line("unmounted: safe to remove", mark=Mark.OK)
-        if state.unmounted
-        else Line("not a removable medium: nothing to unmount"),
+        unmounted_line(state),
         Line(f"Next: follow {UPLOAD_GUIDE} on the online machine."),
     )
     data = {

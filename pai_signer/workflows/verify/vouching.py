@@ -18,7 +18,6 @@ from pai_signer.domain.endorsement import (
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
     OPENPGP_SUFFIX,
-    Algorithm,
     RegisteredKey,
 )
 from pai_signer.domain.text import safe_text
@@ -44,8 +43,7 @@ def shown_signer(key: RegisteredKey) -> str:
 
 def shown_key(key: RegisteredKey) -> str:
     """A key by its system and ID."""
-    system = "minisign" if key.algorithm is Algorithm.MINISIGN else "OpenPGP"
-    return f"{system} {key.id}"
+    return f"{key.algorithm.shown} {key.id}"
 
 
 @dataclass

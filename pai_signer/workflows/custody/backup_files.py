@@ -1,0 +1,164 @@
+"""The files of a backup set, the same in its three folders (CUS-1).
+
+Everything in them restores with stock tools alone; this program is needed for nothing.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pai_signer.domain.backup import (
+    BACKUP_MANIFEST_NAME,
+    CARD_NAME,
+    FACTS_NAME,
+    JOURNAL_NAME,
+    MINISIGN_KEY_NAME,
+    MINISIGN_PUBLIC_NAME,
+    OPENPGP_PUBLIC_NAME,
+    OPENPGP_SECRET_NAME,
+    REVOCATIONS_NAME,
+    BackupFacts,
+    check_facts,
+    pack_revocations,
+    render_manifest,
+)
+from pai_signer.domain.custody import BackupKey, MediumIdentity, custodian_id
+from pai_signer.domain.journal import JournalEntry, encode_entry
+from pai_signer.domain.minisig import (
+    parse_public_key,
+    render_public_key_file,
+    secret_key_salt,
+    trusted_comment,
+)
+from pai_signer.domain.openpgp_secret import parse_secret_key
+from pai_signer.domain.page import Line, Mark
+from pai_signer.domain.progress import Progress
+from pai_signer.domain.receipt import JournalHead
+from pai_signer.domain.records import encode_record
+from pai_signer.domain.registry import MINISIG_SUFFIX, OPENPGP_SUFFIX, Algorithm, RegisteredKey
+from pai_signer.domain.restore_card import render_restore_card
+from pai_signer.domain.secret import Secret
+from pai_signer.ports import UnlockedMinisignKey
+from pai_signer.workflows.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class KeyToCopy:
+    """A key of the vault, what opens it there, and what will open the copy."""
+
+    key: RegisteredKey
+    passphrase: Secret
+    new_passphrase: Secret
+
+
+@dataclass(frozen=True)
+class SetToMake:
+    """For whom, onto what, and as of which journal entry, which is also the set's number."""
+
+    custodian: str
+    medium: MediumIdentity
+    entries: Sequence[JournalEntry]
+
+    @property
+    def head(self) -> JournalHead:
+        """The journal's newest entry."""
+        return JournalHead(n=self.entries[-1].n, hash=self.entries[-1].hash)
+
+
+def backup_files(
+    bench: Workbench, to_make: SetToMake, keys: Sequence[KeyToCopy], progress: Progress
+) -> tuple[BackupFacts, dict[str, bytes]]:
+    """Everything but the manifest; nothing is written, and the vault is as it was.
+
+    ``PolicyRefused`` for a passphrase that does not open its key, or that is no new one.
+    """
+    files: dict[str, bytes] = {}
+    copied: list[BackupKey] = []
+    for wanted in keys:
+        made, salts = _copied(bench, wanted, progress)
+        files |= made
+        copied.append(BackupKey(algorithm=wanted.key.algorithm, id=wanted.key.id, salts=salts))
+    registry_files = bench.registry_store.load()
+    facts = BackupFacts(
+        project=bench.profile.project.name,
+        rehearsal=bench.info.rehearsal,
+        custodian=to_make.custodian,
+        number=to_make.head.n,
+        made_at=bench.clock.now(),
+        medium=to_make.medium,
+        keys=tuple(copied),
+        registry_serial=bench.registry().serial,
+        journal_head=to_make.head,
+    )
+    check_facts(facts)
+    files |= registry_files
+    files[JOURNAL_NAME] = b"".join(encode_entry(entry) for entry in to_make.entries)
+    files[FACTS_NAME] = encode_record(facts)
+    card = render_restore_card(
+        facts,
+        [wanted.key for wanted in keys],
+        signed_by=[key for key in bench.registry().keys if key.can_sign],
+        revocations=REVOCATIONS_NAME in files,
+        ask=_who_can_help(bench, to_make.custodian),
+    )
+    files[CARD_NAME] = card.encode("ascii")
+    return facts, files
+
+
+def _who_can_help(bench: Workbench, custodian: str) -> list[str]:
+    """The other custodians, and the maintainer of this workstation."""
+    others = [
+        name
+        for name in bench.ledger().custodians()
+        if custodian_id(name) != custodian_id(custodian)
+    ]
+    info = bench.info
+    return [*others, f"{info.maintainer_name} <{info.maintainer_email}>"]
+
+
+def _copied(
+    bench: Workbench, wanted: KeyToCopy, progress: Progress
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """One key's files, and the salts of their passphrase hashing."""
+    key, keys = wanted.key, bench.backup_keys
+    if key.algorithm is Algorithm.MINISIGN:
+        progress.say(Line("minisign key: this takes some seconds and 1 GiB of memory"))
+        secret = keys.wrap_minisign(key.public_key, wanted.passphrase, wanted.new_passphrase)
+        public = render_public_key_file(parse_public_key(key.public_key))
+        progress.say(Line(key.id, label="encrypted anew", mark=Mark.OK))
+        files = {MINISIGN_KEY_NAME: secret, MINISIGN_PUBLIC_NAME: public}
+        return files, (secret_key_salt(secret),)
+    secret = keys.wrap_openpgp(key.id, wanted.passphrase, wanted.new_passphrase)
+    files = {OPENPGP_SECRET_NAME: secret, OPENPGP_PUBLIC_NAME: key.public_key.encode()}
+    kept = bench.revocations.load(key.id)
+    if kept:
+        packed = pack_revocations(kept)
+        files[REVOCATIONS_NAME] = keys.encrypt(packed, wanted.new_passphrase)
+    progress.say(Line(key.id, label="encrypted anew", mark=Mark.OK))
+    return files, parse_secret_key(secret).salts
+
+
+def signed_manifest(
+    bench: Workbench,
+    facts: BackupFacts,
+    files: Mapping[str, bytes],
+    minisign: UnlockedMinisignKey | None,
+    openpgp: Secret | None,
+) -> dict[str, bytes]:
+    """The manifest over ``files`` and its signatures by the workstation's active keys.
+
+    Each is verified by code that cannot sign before it is given back (SIG-5).
+    """
+    manifest = render_manifest(facts.project, facts.rehearsal, files)
+    made = {BACKUP_MANIFEST_NAME: manifest}
+    if minisign is not None:
+        comment = trusted_comment(
+            f"{bench.comment_project} backup", str(facts.number), BACKUP_MANIFEST_NAME
+        )
+        digest = hashlib.blake2b(manifest).digest()
+        made[BACKUP_MANIFEST_NAME + MINISIG_SUFFIX] = minisign.sign_prehashed(digest, comment)
+    signing = bench.registry().signing_key(Algorithm.OPENPGP)
+    if signing is not None and openpgp is not None:
+        signature = bench.openpgp.sign_detached(manifest, signing.id, openpgp)
+        made[BACKUP_MANIFEST_NAME + OPENPGP_SUFFIX] = signature
+    return made
