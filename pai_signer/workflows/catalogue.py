@@ -18,6 +18,7 @@ from pai_signer.workflows.ceremony.records import (
     list_ceremonies,
     show_ceremony,
 )
+from pai_signer.workflows.custody.paper_backup import paper_backup
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
 from pai_signer.workflows.keys.add_keys import (
@@ -55,6 +56,7 @@ class Group(Enum):
 
     HOME = ""
     KEYS = "Keys"
+    BACKUPS = "Backups"
     CEREMONIES = "Ceremonies"
     SCRIPTS = "Ceremonies on paper"
 
@@ -264,6 +266,15 @@ CATALOGUE: Final = (
         "ceremony export",
         lambda bench, a: export_ceremonies(bench, a.get("directory", "")),
         group=Group.CEREMONIES,
+    ),
+    Entry(
+        "backup.paper",
+        "Put a backup on paper",
+        "backup paper",
+        lambda bench, a: paper_backup(
+            bench, a.get("source", ""), a.get("directory", ""), a.get("set", "")
+        ),
+        group=Group.BACKUPS,
     ),
     Entry(
         "key.publish",

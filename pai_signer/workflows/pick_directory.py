@@ -46,9 +46,11 @@ class PickMedium(Step[D], Generic[D]):
     title = "Medium"
     unchanged = "Nothing was read and nothing was written."
 
-    def __init__(self, media: Media, purpose: str) -> None:
+    def __init__(self, media: Media, purpose: str, *, read_only: bool = False) -> None:
+        """``read_only``: mount it so, where it is this program that mounts it (CUS-2)."""
         self._media = media
         self._purpose = purpose
+        self._read_only = read_only
 
     def done(self, state: D) -> bool:
         return bool(state.directory) or state.wants_to_type
@@ -76,7 +78,7 @@ class PickMedium(Step[D], Generic[D]):
                 f"The medium {safe_text(str(answer), limit=80)} is no longer there.",
                 "Plug it in again and rescan.",
             )
-        mounted = self._media.mount(medium)
+        mounted = self._media.mount(medium, read_only=self._read_only)
         return msgspec.structs.replace(state, directory=checked_directory(str(mounted.mounted_at)))
 
     def _options(self) -> Iterator[Option]:

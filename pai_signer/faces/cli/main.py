@@ -18,6 +18,9 @@ from pai_signer.faces.cli.lazy import Later, LazyGroup
 _HERE: Final = "pai_signer.faces.cli"
 
 COMMANDS: Final = {
+    "backup": Later(
+        f"{_HERE}.backup_commands:backup", "The custodians' backups of the keys, and their proofs."
+    ),
     "ceremony": Later(
         f"{_HERE}.ceremony_commands:ceremony",
         "The ceremonies that were held, and their transcripts.",
