@@ -27,6 +27,7 @@ from pai_signer.adapters.minisign_backup import MinisignBackups
 from pai_signer.adapters.minisign_secret import KeyFiles
 from pai_signer.adapters.minisign_verify import CryptographyMinisignVerifier
 from pai_signer.adapters.nonces import KernelNonces
+from pai_signer.adapters.paper_printer import PdfPrinter
 from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.adapters.publisher import FolderPublisher
 from pai_signer.adapters.source import FolderSources
@@ -127,6 +128,7 @@ def open_workbench(
             ),
             backup_reader=MediumBackupReader(),
             nonces=KernelNonces(),
+            paper=PdfPrinter(),
             verifiers=verifiers(time),
             tags=GitMirror(vault.path),
             journal=FileJournal(vault.path, time),

@@ -55,7 +55,7 @@ JOIN_COMMAND: Final = r"sed -e :a -e '/\\$/N; s/\\\n//; ta' typed.txt"
 _USES: Final = {
     "minisign.key": "minisign -R -s minisign.key -p minisign.pub",
     "gpg-secret.asc": "gpg --import gpg-secret.asc",
-    "revocations.gpg": "gpg --output revocations --decrypt revocations.gpg",
+    "revocations.gpg": "gpg --decrypt revocations.gpg | tar -x",
 }
 
 
@@ -108,6 +108,12 @@ def scan_name(file: PaperFile, index: int) -> str:
     return f"{file.name}.{index + 1:02}.png"
 
 
+def page_test(file: PaperFile, index: int) -> tuple[str, str, str]:
+    """How to try one printed page: the name of its scan, the command, and what that prints."""
+    name = scan_name(file, index)
+    return name, f"{READER} {name} | sha256sum", file.parts[index].sha256
+
+
 def reading_command(file: PaperFile) -> str:
     """The stock command that makes the file from the scans of its pages."""
     decode = " | base64 -d" if file.is_base64 else ""
@@ -140,6 +146,7 @@ def rows_on(page: PdfPage) -> tuple[Row, ...]:
 
 def _facts(facts: PaperFacts, file: PaperFile, index: int) -> list[str]:
     part = file.parts[index]
+    name, command, digest = page_test(file, index)
     labelled = [
         ("file", file.name),
         ("part", f"{index + 1} of {len(file.parts)}"),
@@ -153,12 +160,12 @@ def _facts(facts: PaperFacts, file: PaperFile, index: int) -> list[str]:
         *(row for label, value in labelled for row in _labelled(label, value)),
         "",
         "SCAN THIS PAGE AS",
-        f"  {scan_name(file, index)}",
+        f"  {name}",
         "",
         "TEST IT BEFORE IT IS PUT AWAY",
-        *_command(f"{READER} {scan_name(file, index)} | sha256sum", _COLUMN_CHARACTERS),
+        *_command(command, _COLUMN_CHARACTERS),
         "prints",
-        *group_rows(part.sha256),
+        *group_rows(digest),
         "",
         f"SHA-256 of the whole {file.name}",
         *group_rows(file.sha256),

@@ -20,6 +20,7 @@ from pai_signer.workflows.ceremony.records import (
 )
 from pai_signer.workflows.custody.backup_status import backup_status
 from pai_signer.workflows.custody.create_backup import create_backup
+from pai_signer.workflows.custody.paper_backup import paper_backup
 from pai_signer.workflows.custody.verify_backup import verify_backup
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
@@ -268,6 +269,15 @@ CATALOGUE: Final = (
         "ceremony export",
         lambda bench, a: export_ceremonies(bench, a.get("directory", "")),
         group=Group.CEREMONIES,
+    ),
+    Entry(
+        "backup.paper",
+        "Put a backup on paper",
+        "backup paper",
+        lambda bench, a: paper_backup(
+            bench, a.get("source", ""), a.get("directory", ""), a.get("set", "")
+        ),
+        group=Group.BACKUPS,
     ),
     Entry(
         "key.publish",

@@ -31,6 +31,7 @@ from pai_signer.ports import (
     OpenPgpKeys,
     OpenPgpLife,
     OpenPgpVerifier,
+    PaperPrinter,
     Passphrases,
     Publisher,
     RegistryStore,
@@ -70,6 +71,7 @@ class Workbench:
     backup_keys: BackupKeys
     backup_reader: BackupReader
     nonces: Nonces
+    paper: PaperPrinter
     verifiers: Verifiers
     tags: TagStore
     journal: Journal

@@ -80,7 +80,7 @@ def spoilt() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("how", set(spoilt()) - {"another text"})
+@pytest.mark.parametrize("how", sorted(set(spoilt()) - {"another text"}))
 def test_what_was_not_written_here_is_not_read(how: str) -> None:
     with pytest.raises(FormatError) as refused:
         read_pdf(spoilt()[how])

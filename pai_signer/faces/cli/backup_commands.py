@@ -53,3 +53,16 @@ def backup_verify(
 def backup_status(session: CommandSession) -> None:
     """Show each key, custodian and medium, and what of it was proved when (CUS-3)."""
     session.run("backup.status", {}, {})
+
+
+@backup.command("paper")
+@click.argument("source", required=False, metavar="SRC")
+@click.argument("directory", required=False, metavar="DEST")
+@click.option("--set", "number", metavar="NUMBER", help="Which of several sets; else the newest.")
+@click.pass_obj
+def backup_paper(
+    session: CommandSession, source: str | None, directory: str | None, number: str | None
+) -> None:
+    """Write a backup as pages to print, with QR codes and rows to type (CUS-1)."""
+    arguments = {"source": source or "", "directory": directory or "", "set": number or ""}
+    session.run("backup.paper", arguments, {})

@@ -22,7 +22,7 @@ from pai_signer.domain.backup import (
     pack_revocations,
     render_manifest,
 )
-from pai_signer.domain.custody import BackupKey, MediumIdentity, custodian_id
+from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity, custodian_id
 from pai_signer.domain.journal import JournalEntry, encode_entry
 from pai_signer.domain.minisig import (
     parse_public_key,
@@ -79,6 +79,7 @@ def backup_files(
         files |= made
         copied.append(BackupKey(algorithm=wanted.key.algorithm, id=wanted.key.id, salts=salts))
     registry_files = bench.registry_store.load()
+    signers = [key for key in bench.registry().keys if key.can_sign]
     facts = BackupFacts(
         project=bench.profile.project.name,
         rehearsal=bench.info.rehearsal,
@@ -87,6 +88,7 @@ def backup_files(
         made_at=bench.clock.now(),
         medium=to_make.medium,
         keys=tuple(copied),
+        signed_by=tuple(KeyName(algorithm=key.algorithm, id=key.id) for key in signers),
         registry_serial=bench.registry().serial,
         journal_head=to_make.head,
     )
@@ -97,7 +99,7 @@ def backup_files(
     card = render_restore_card(
         facts,
         [wanted.key for wanted in keys],
-        signed_by=[key for key in bench.registry().keys if key.can_sign],
+        signed_by=signers,
         revocations=REVOCATIONS_NAME in files,
         ask=_who_can_help(bench, to_make.custodian),
     )
