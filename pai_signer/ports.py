@@ -243,8 +243,13 @@ class OpenPgpKeys(Protocol):
     def generate(self, user_id: str, valid_until: date, passphrase: Secret) -> OpenPgpKeyInfo:
         """Certifying Ed25519 primary with a signing subkey (KEY-1)."""
 
-    def import_key(self, key_file: bytes, passphrase: Secret) -> OpenPgpKeyInfo:
-        """Import one secret key and prove by signing that the passphrase opens it."""
+    def import_key(
+        self, key_file: bytes, passphrase: Secret, certificate: str | None = None
+    ) -> OpenPgpKeyInfo:
+        """Import one secret key and prove by signing that the passphrase opens it.
+
+        ``certificate`` is a newer public one: the key in the file may have expired since.
+        """
 
     def prove(self, fingerprint: str, passphrase: Secret) -> None:
         """Sign a throwaway challenge; raises on a wrong passphrase."""
@@ -437,6 +442,9 @@ class Journal(Protocol):
 
     def entries(self) -> tuple[JournalEntry, ...]:
         """All entries, checked; ``JournalTampered`` says where the chain breaks."""
+
+    def take_over(self, data: bytes) -> None:
+        """Put a whole journal in the place of one that holds the vault's birth only (CUS-4)."""
 
 
 class StateStore(Protocol):

@@ -13,7 +13,7 @@ from typing import Final
 
 from pai_signer.adapters import durable
 from pai_signer.adapters import gpg_commands as commands
-from pai_signer.adapters.gpg_copy import bring_new_key
+from pai_signer.adapters.gpg_copy import bring_new_key, import_certificate
 from pai_signer.adapters.gpg_home import GpgHome, throwaway_home, vault_home
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.passphrases import (
@@ -74,17 +74,22 @@ class GpgKeys:
             self._make_durable()
         return info
 
-    def import_key(self, key_file: bytes, passphrase: Secret) -> OpenPgpKeyInfo:
+    def import_key(
+        self, key_file: bytes, passphrase: Secret, certificate: str | None = None
+    ) -> OpenPgpKeyInfo:
         """Import one secret key and prove by signing that the passphrase opens it.
 
         gpg imports with any passphrase. So the key is first tried in a throwaway
         home in memory: primary and signing key must each refuse a wrong passphrase
-        and take this one. Only then does it enter the vault.
+        and take this one. Only then does it enter the vault. ``certificate`` is imported
+        beside it: an old export may restore as expired (CUS-4).
         """
         check_passphrase(passphrase)
         with throwaway_home(for_secrets=True) as home:
             fingerprint = commands.only_secret_key(home, key_file)
             commands.import_secret_key(home, key_file, fingerprint, passphrase)
+            if certificate is not None:
+                import_certificate(home, fingerprint, certificate)
             self._prove_primary(home, fingerprint, passphrase)
             self._prove(home, commands.listed(home, fingerprint), passphrase)
         with vault_home(self._home) as home:
@@ -96,9 +101,11 @@ class GpgKeys:
                 )
             try:
                 commands.import_secret_key(home, key_file, fingerprint, passphrase)
-                certificate = commands.listed(home, fingerprint)
-                self._prove(home, certificate, passphrase)
-                info = self._info(home, certificate)
+                if certificate is not None:
+                    import_certificate(home, fingerprint, certificate)
+                imported = commands.listed(home, fingerprint)
+                self._prove(home, imported, passphrase)
+                info = self._info(home, imported)
             except BaseException:
                 commands.remove(home, fingerprint)
                 raise

@@ -8,6 +8,10 @@ never returned: nobody relies on it, and the next append writes in its place.
 
 What neither file can show is that both were replaced together; for that,
 receipts and the paper carry the head.
+
+A vault that is restored from a backup takes over the journal from the medium (CUS-4): the
+whole of it first stands in ``journal.incoming``, then takes the place of journal and head.
+Whatever the moment of a crash, the next look at the journal finishes that.
 """
 
 import fcntl
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pai_signer.adapters import durable
+from pai_signer.adapters.vault_files import read_bounded
 from pai_signer.domain.journal import (
     GENESIS,
     MAX_LINE_BYTES,
@@ -28,11 +33,12 @@ from pai_signer.domain.journal import (
     next_entry,
     parse_journal,
 )
-from pai_signer.errors import FormatError, JournalTampered
+from pai_signer.errors import FormatError, JournalTampered, PolicyRefused
 from pai_signer.ports import Clock
 
 JOURNAL_NAME: Final = "journal.jsonl"
 HEAD_NAME: Final = "journal.head"
+INCOMING_NAME: Final = "journal.incoming"
 #: A long life of releases is a few megabytes.
 MAX_JOURNAL_BYTES: Final = 256 << 20
 
@@ -51,6 +57,7 @@ class FileJournal:
     def __init__(self, vault: Path, clock: Clock) -> None:
         self._journal = vault / JOURNAL_NAME
         self._head = vault / HEAD_NAME
+        self._incoming = vault / INCOMING_NAME
         self._clock = clock
 
     def append(self, event: str, facts: Mapping[str, Any]) -> JournalEntry:
@@ -82,8 +89,48 @@ class FileJournal:
             entries, _, _ = self._checked(descriptor)
         return entries
 
+    def take_over(self, data: bytes) -> None:
+        """Put a journal from elsewhere in the place of one that holds its birth only (CUS-4).
+
+        All of it or nothing, whatever the moment of a crash. ``JournalTampered`` where
+        ``data`` is no whole journal, ``PolicyRefused`` where this one has more to tell than
+        that the vault was made.
+        """
+        entries = parse_journal(data)
+        if not entries or len(data) > MAX_JOURNAL_BYTES:
+            raise FormatError(
+                "CUS-4/journal-size",
+                f"A journal of {len(data)} bytes cannot be taken over.",
+                "Use another backup.",
+            )
+        if len(self.entries()) > 1:
+            raise PolicyRefused(
+                "CUS-4/journal-kept",
+                "The journal of this vault holds more than its birth: it is never replaced.",
+                "Restore into a new vault: pai-signer --vault DIR init",
+            )
+        durable.create(self._incoming, data)
+        self._finish_take_over()
+
+    def _finish_take_over(self) -> None:
+        """Put what is incoming in place; each move may have been made already."""
+        data = read_bounded(self._incoming, MAX_JOURNAL_BYTES)
+        if data is None:
+            return
+        entries = parse_journal(data)
+        present = read_bounded(self._journal, MAX_JOURNAL_BYTES) or b""
+        if present != data and len(parse_journal(present)) > 1:
+            raise _tampered(
+                "incoming",
+                f"Somebody put a file {INCOMING_NAME} beside a journal that is in use.",
+            )
+        durable.replace(self._journal, data)
+        self._write_head(entries[-1])
+        durable.remove(self._incoming)
+
     @contextmanager
     def _opened(self, lock: int) -> Iterator[int]:
+        self._finish_take_over()
         with durable.explained("read the journal", requirement="JRN-1"):
             try:
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -233,6 +233,22 @@ def pack_revocations(certificates: Mapping[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
+def unpack_revocations(data: bytes) -> dict[str, bytes]:
+    """Both certificates by name; ``FormatError`` for anything that ``pack_revocations`` is not."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            found = {
+                member.name: file.read()
+                for member in archive
+                if member.isreg() and (file := archive.extractfile(member)) is not None
+            }
+    except (tarfile.TarError, ValueError, OSError) as error:
+        raise _refused("revocations", f"{REVOCATIONS_NAME} is no archive") from error
+    if set(found) != set(REVOCATION_MEMBERS) or pack_revocations(found) != data:
+        raise _refused("revocations", f"{REVOCATIONS_NAME} is not as this program packs it")
+    return found
+
+
 def _refused(code: str, why: str) -> FormatError:
     return FormatError(
         f"CUS-1/{code}",

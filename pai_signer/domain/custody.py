@@ -231,3 +231,29 @@ class AcceptedFacts(Record, frozen=True, kw_only=True):
     attestation: str
     proofs: tuple[AcceptedProof, ...]
     command: str = ""
+
+
+class RestoredFacts(Record, frozen=True, kw_only=True):
+    """The facts of ``custody.restored``: where this vault's keys and journal came from (CUS-4).
+
+    ``journal_n`` and ``journal_hash`` are the head of the journal that was taken over,
+    ``compared_with`` what it was compared with (empty: nothing), ``missing`` how many entries
+    that showed to be missing. ``born_as`` is the hash of the new vault's own first entry.
+    """
+
+    custodian: str
+    medium: MediumIdentity
+    set_number: int
+    keys: tuple[KeyName, ...]
+    registry_serial: int
+    journal_n: int
+    journal_hash: str
+    compared_with: str
+    missing: int
+    born_as: str
+    command: str = ""
+
+    @property
+    def is_known_complete(self) -> bool:
+        """Whether nobody has to fear that releases were signed which this journal lacks."""
+        return bool(self.compared_with) and not self.missing

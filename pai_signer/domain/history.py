@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from pai_signer.domain.artifact import Record
+from pai_signer.domain.custody import RestoredFacts
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.errors import JournalTampered
 
@@ -86,11 +87,25 @@ class SignedRelease:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """A journal that came from a backup and may lack the newest entries of its time (CUS-4).
+
+    ``text`` says what is known of that. Releases in ``before`` were signed as the journal
+    tells; which were signed between them and ``since`` it cannot know.
+    """
+
+    since: datetime
+    text: str
+    before: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReleaseHistory:
     """Every signed release, oldest first, and the visits that began and never ended."""
 
     releases: tuple[SignedRelease, ...] = ()
     unfinished: tuple[SigningFacts, ...] = ()
+    gap: Gap | None = None
 
     def find(self, version: str) -> SignedRelease | None:
         """The signed release of this tag name, if any."""
@@ -114,6 +129,7 @@ def read_history(entries: Iterable[JournalEntry]) -> ReleaseHistory:
     """Fold the journal into what was signed; ``JournalTampered`` if it makes no sense."""
     releases: dict[str, SignedRelease] = {}
     open_visits: dict[str, SigningFacts] = {}
+    gap = None
     for entry in entries:
         try:
             match entry.event:
@@ -133,13 +149,24 @@ def read_history(entries: Iterable[JournalEntry]) -> ReleaseHistory:
                 case "release.exported":
                     version = str(entry.facts["version"])
                     releases[version] = replace(releases[version], exported=True)
+                case "custody.restored":
+                    restored = msgspec.convert(entry.facts, RestoredFacts)
+                    # A visit that had begun then may have ended since, elsewhere.
+                    is_whole = restored.is_known_complete and not open_visits
+                    gap = None if is_whole else _gap(entry, restored, releases)
         except (KeyError, msgspec.ValidationError) as error:
             raise JournalTampered(
                 "JRN-2/meaning",
                 f"Journal entry {entry.n} ({entry.event}) makes no sense where it stands.",
                 "Do not sign. Compare the journal with a receipt and with a backup.",
             ) from error
-    return ReleaseHistory(tuple(releases.values()), tuple(open_visits.values()))
+    return ReleaseHistory(tuple(releases.values()), tuple(open_visits.values()), gap)
+
+
+def _gap(entry: JournalEntry, restored: RestoredFacts, releases: Iterable[str]) -> Gap:
+    lacks = f"lacks {restored.missing} entries" if restored.missing else "may lack newer entries"
+    text = f"the journal was restored on {entry.time:%Y-%m-%d} as of entry {restored.journal_n}"
+    return Gap(entry.time, f"{text} and {lacks}", tuple(releases))
 
 
 def _joined(

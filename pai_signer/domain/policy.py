@@ -15,7 +15,7 @@ import msgspec
 
 from pai_signer import BUILD_DATE
 from pai_signer.domain.artifact import Artifact, Candidate, FindingLevel, Record
-from pai_signer.domain.history import ReleaseHistory
+from pai_signer.domain.history import Gap, ReleaseHistory
 from pai_signer.domain.host import HostFacts
 from pai_signer.domain.ledger import Ledger, custody_text
 from pai_signer.domain.profile import Profile
@@ -145,12 +145,24 @@ def _artifacts_complete(facts: PolicyFacts) -> _Verdict:
 def _newer_than_last(facts: PolicyFacts) -> _Verdict:
     """POL-3: newer than every release signed so far."""
     others = [r for r in facts.history.releases if r.version != facts.candidate.version]
+    gap = facts.history.gap
+    if gap is not None and not _is_behind_gap(facts, gap):
+        # Nor can POL-4 know: whoever waives this has looked up what is published.
+        return _failed(f"{gap.text}: releases signed since are not known here", waivable=True)
     if not others:
         return _passed("no other release was signed here before")
     newest = max(others, key=lambda r: facts.profile.version_of(r.version))
     if facts.version > facts.profile.version_of(newest.version):
         return _passed(f"newer than {newest.version}")
     return _failed(f"{newest.version} was signed already (a hotfix line?)", waivable=True)
+
+
+def _is_behind_gap(facts: PolicyFacts, gap: Gap) -> bool:
+    """Whether a release that was signed since the gap has an earlier version than this one."""
+    since = (r for r in facts.history.releases if r.last_signed_at >= gap.since)
+    known = [r.version for r in since if r.version not in gap.before]
+    version_of = facts.profile.version_of
+    return any(version_of(version) <= facts.version for version in known)
 
 
 def _never_other_content(facts: PolicyFacts) -> _Verdict:

@@ -21,6 +21,7 @@ from pai_signer.workflows.ceremony.records import (
 from pai_signer.workflows.custody.backup_status import backup_status
 from pai_signer.workflows.custody.create_backup import create_backup
 from pai_signer.workflows.custody.paper_backup import paper_backup
+from pai_signer.workflows.custody.restore import restore_backup
 from pai_signer.workflows.custody.verify_backup import verify_backup
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
@@ -305,6 +306,13 @@ CATALOGUE: Final = (
         "Make a backup",
         "backup create",
         lambda bench, a: create_backup(bench, a.get("custodian", ""), a.get("directory", "")),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.restore",
+        "Restore this workstation from a backup",
+        "backup restore",
+        lambda bench, a: restore_backup(bench, a.get("directory", "")),
         group=Group.BACKUPS,
     ),
     Entry(

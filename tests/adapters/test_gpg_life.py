@@ -228,6 +228,30 @@ def test_old_and_new_signatures_verify_after_an_expired_key_was_extended(
         GpgVerifier(RealClock()).verify_detached(DATA, signature, [merged], [key.fingerprint])
 
 
+def test_an_old_export_is_restored_with_the_newer_certificate_beside_it(
+    tmp_path: Path, home: Path, life: GpgLife
+) -> None:
+    key = old_key()
+    with vault_home(home) as opened:
+        export_of_then = export_secret(opened, key.fingerprint)
+    info = life.extend(key.fingerprint, UNTIL, weak_passphrase())
+    restored = GpgKeys(tmp_path / "restored", RealClock())
+    refused("POL-6/expired", restored.import_key, export_of_then, weak_passphrase())
+    assert restored.stray(()) == ()
+    imported = restored.import_key(export_of_then, weak_passphrase(), info.certificate)
+    assert imported.expires_at == info.expires_at
+    new = restored.sign_detached(DATA, key.fingerprint, weak_passphrase())
+    GpgVerifier(RealClock()).verify_detached(DATA, new, [info.certificate], [key.fingerprint])
+
+
+def test_a_certificate_of_another_key_is_not_taken_beside_it(tmp_path: Path) -> None:
+    other, key = scratch_key(), weak_openpgp_key()
+    restored = GpgKeys(tmp_path / "restored", RealClock())
+    arguments = (key.secret_export, weak_passphrase(), other.certificate)
+    refused("KEY-4/certificate", restored.import_key, *arguments)
+    assert restored.stray(()) == ()
+
+
 def test_signatures_of_every_period_verify_with_the_merge_of_all_exports(
     tmp_path: Path, home: Path, life: GpgLife
 ) -> None:

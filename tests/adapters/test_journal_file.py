@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +16,14 @@ import pytest
 from pai_signer.adapters import durable
 from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.journal_file import FileJournal, begin_journal
-from pai_signer.domain.journal import GENESIS, encode_entry, next_entry
-from pai_signer.errors import FormatError, JournalTampered, MediumError, SignerError
+from pai_signer.domain.journal import GENESIS, JournalEntry, encode_entry, next_entry
+from pai_signer.errors import (
+    FormatError,
+    JournalTampered,
+    MediumError,
+    PolicyRefused,
+    SignerError,
+)
 
 AT = datetime(2026, 11, 23, 18, 41, 5, tzinfo=UTC)
 
@@ -270,3 +277,82 @@ def test_kill_9_at_any_moment_keeps_every_acknowledged_entry(
         assert len(entries) >= acknowledged
         acknowledged = len(entries)
     assert journal.append("after", {}).n == acknowledged + 1
+
+
+# --- taking over a journal from a backup (CUS-4) -------------------------------------------------
+
+
+def from_elsewhere(count: int = 4) -> bytes:
+    """The journal of another workstation."""
+    entries: list[JournalEntry] = []
+    for number in range(count):
+        last = entries[-1] if entries else None
+        entries.append(next_entry(last, AT, "sign", {"version": f"v1.0.{number}"}))
+    return b"".join(encode_entry(entry) for entry in entries)
+
+
+def test_a_journal_is_taken_over_and_goes_on(journal: FileJournal, vault: Path) -> None:
+    journal.append("vault.created", {})
+    journal.take_over(from_elsewhere())
+    assert [entry.n for entry in journal.entries()] == [1, 2, 3, 4]
+    assert journal.append("custody.restored", {}).n == 5
+    assert sorted(path.name for path in vault.iterdir()) == ["journal.head", "journal.jsonl"]
+
+
+@pytest.mark.parametrize("moves", range(4))
+def test_killed_at_any_moment_it_is_the_old_journal_or_the_whole_new_one(
+    journal: FileJournal, vault: Path, moves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = journal.append("vault.created", {})
+    made: list[str] = []
+    for name in ("create", "replace", "remove"):
+        real = getattr(durable, name)
+
+        def counted(*arguments: object, real: Callable[..., None] = real, name: str = name) -> None:
+            if len(made) == moves:
+                raise KeyboardInterrupt
+            made.append(name)
+            real(*arguments)
+
+        monkeypatch.setattr(durable, name, counted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.take_over(from_elsewhere())
+    monkeypatch.undo()
+    after = FileJournal(vault, FixedClock())
+    entries = after.entries()
+    assert made == ["create", "replace", "replace", "remove"][:moves]
+    if moves:  # it stood whole beside the old one: the next look finishes it
+        assert b"".join(encode_entry(entry) for entry in entries) == from_elsewhere()
+        assert after.append("custody.restored", {}).n == 5
+    else:
+        assert entries == (born,)
+        after.take_over(from_elsewhere())
+    assert not (vault / "journal.incoming").exists()
+
+
+def test_a_journal_with_more_than_its_birth_is_never_replaced(
+    journal: FileJournal, vault: Path
+) -> None:
+    journal.append("vault.created", {})
+    journal.append("sign", {})
+    before = (vault / "journal.jsonl").read_bytes()
+    with pytest.raises(PolicyRefused) as caught:
+        journal.take_over(from_elsewhere())
+    assert caught.value.code == "CUS-4/journal-kept"
+    assert (vault / "journal.jsonl").read_bytes() == before
+    # Nor by somebody who puts one there as if a crash had left it.
+    (vault / "journal.incoming").write_bytes(from_elsewhere())
+    refuse(journal, "JRN-1/incoming")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", from_elsewhere()[:-1], from_elsewhere().replace(b"v1.0.2", b"v1.0.9")]
+)
+def test_what_is_no_whole_journal_is_not_taken_over(
+    journal: FileJournal, vault: Path, data: bytes
+) -> None:
+    born = journal.append("vault.created", {})
+    with pytest.raises((FormatError, JournalTampered)):
+        journal.take_over(data)
+    assert journal.entries() == (born,)
+    assert not (vault / "journal.incoming").exists()

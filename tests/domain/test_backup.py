@@ -23,6 +23,7 @@ from pai_signer.domain.backup import (
     parse_manifest,
     render_manifest,
     required_names,
+    unpack_revocations,
 )
 from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity
 from pai_signer.domain.receipt import JournalHead
@@ -246,3 +247,24 @@ def test_stock_tar_unpacks_the_revocation_certificates(tmp_path: Path) -> None:
 def test_only_both_certificates_are_packed(names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError):
         pack_revocations(dict.fromkeys(names, b"x"))
+
+
+# --- the revocation certificates, unpacked ------------------------------------------------------
+
+
+def test_both_certificates_come_back_and_nothing_else_does() -> None:
+    certificates = {"compromised.asc": b"one\n", "superseded.asc": b"two\n"}
+    packed = pack_revocations(certificates)
+    assert unpack_revocations(packed) == certificates
+    for changed in (b"", packed[:-1], packed[:1024], packed + b"\0", packed[:100] + b"9" * 20):
+        with pytest.raises(FormatError):
+            unpack_revocations(changed)
+
+
+def test_an_archive_that_somebody_else_packed_is_refused() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in ("compromised.asc", "../superseded.asc"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(FormatError):
+        unpack_revocations(packed.getvalue())

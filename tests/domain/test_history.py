@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pai_signer.domain.custody import CUSTODY_RESTORED, MediumIdentity, RestoredFacts
 from pai_signer.domain.history import (
     DISCARDED,
     EXPORTED,
@@ -128,3 +129,48 @@ def test_entries_that_make_no_sense_are_no_history(events: Events) -> None:
     with pytest.raises(JournalTampered) as error:
         read_history(entries(events))
     assert error.value.code == "JRN-2/meaning"
+
+
+# --- a journal that was restored from a backup (CUS-4) ------------------------------------------
+
+
+def restored(compared_with: str, missing: int = 0) -> tuple[str, Mapping[str, Any]]:
+    facts = RestoredFacts(
+        custodian="Anna Adams",
+        medium=MediumIdentity(uuid="1A2B-3C4D"),
+        set_number=2,
+        keys=(),
+        registry_serial=1,
+        journal_n=2,
+        journal_hash="6" * 64,
+        compared_with=compared_with,
+        missing=missing,
+        born_as="7" * 64,
+    )
+    return CUSTODY_RESTORED, msgspec.to_builtins(facts)
+
+
+BEFORE: Events = [signing("v1.0.0", "all"), signed("v1.0.0", "all")]
+
+
+def test_a_restored_journal_that_was_compared_has_no_gap() -> None:
+    assert read_history(entries([*BEFORE, restored("2 abc")])).gap is None
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [(restored(""), "may lack newer entries"), (restored("9 abc", missing=7), "lacks 7 entries")],
+)
+def test_a_restored_journal_may_lack_releases(
+    event: tuple[str, Mapping[str, Any]], says: str
+) -> None:
+    gap = read_history(entries([*BEFORE, event])).gap
+    assert gap is not None
+    assert gap.before == ("v1.0.0",)
+    assert says in gap.text
+    assert "as of entry 2" in gap.text
+
+
+def test_a_visit_that_was_open_then_may_have_ended_elsewhere() -> None:
+    events = [*BEFORE, signing("v1.1.0", "all"), restored("2 abc"), discarded("v1.1.0", "all")]
+    assert read_history(entries(events)).gap is not None

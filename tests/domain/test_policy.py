@@ -20,7 +20,7 @@ from pai_signer.domain.artifact import (
     HashedFile,
 )
 from pai_signer.domain.custody import KeyName, WithdrawalCause
-from pai_signer.domain.history import ReleaseHistory, SignedFile, SignedRelease
+from pai_signer.domain.history import Gap, ReleaseHistory, SignedFile, SignedRelease
 from pai_signer.domain.host import HostFacts, Interface
 from pai_signer.domain.ledger import Ledger
 from pai_signer.domain.policy import (
@@ -122,6 +122,13 @@ def signed(version: str, **changes: Any) -> SignedRelease:
 
 def history(*releases: SignedRelease) -> ReleaseHistory:
     return ReleaseHistory(releases)
+
+
+def with_gap(*since: str) -> ReleaseHistory:
+    """v1.1.0, then a restored journal that may lack some, then more releases."""
+    gap = Gap(NOW - timedelta(days=5), "the journal may lack newer entries", ("v1.1.0",))
+    newer = (signed(version, last_signed_at=NOW - timedelta(days=2)) for version in since)
+    return replace(history(signed("v1.1.0"), *newer), gap=gap)
 
 
 QUIET: Final = HostFacts(
@@ -278,6 +285,8 @@ WAIVABLE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "IMP-5",
         {"candidate": candidate(artifact(findings=(ODD, TRUNCATED)), artifact("arm64"))},
     ),
+    "a journal that may lack releases": ("POL-3", {"history": with_gap()}),
+    "an older line than what was signed since": ("POL-3", {"history": with_gap("v1.3.0")}),
     "an older version": ("POL-3", {"history": history(signed("v1.3.0"), signed("v1.1.0"))}),
     "a prerelease of a signed release": (
         "POL-3",
@@ -339,6 +348,8 @@ def test_a_waiver_of_another_check_does_not_help(case: str) -> None:
 
 PASSES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "the first release": ("POL-3", {"history": history()}),
+    "newer than a release signed since the gap": ("POL-3", {"history": with_gap("v1.1.5")}),
+    "the second visit of a release since the gap": ("POL-3", {"history": with_gap("v1.2.0")}),
     "the first commit": ("POL-5", {"candidate": commit(previous_oid=None)}),
     "the manifest after the tag": (
         "POL-4",

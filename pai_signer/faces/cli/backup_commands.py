@@ -66,3 +66,25 @@ def backup_paper(
     """Write a backup as pages to print, with QR codes and rows to type (CUS-1)."""
     arguments = {"source": source or "", "directory": directory or "", "set": number or ""}
     session.run("backup.paper", arguments, {})
+
+
+@backup.command("restore")
+@click.argument("directory", required=False, metavar="SRC")
+@click.option("--set", metavar="NUMBER", help="Which of several sets; else the newest.")
+@click.option("--fingerprint", metavar="TEXT", help="The OpenPGP fingerprint, from paper.")
+@click.option("--minisign-key", metavar="TEXT", help="The minisign public key, from paper.")
+@click.option("--second-medium", metavar="SRC", help="Another backup, which may be newer.")
+@click.option("--head", metavar="TEXT", help="Number and words of the newest journal head.")
+@passphrase_option
+@click.pass_obj
+def backup_restore(
+    session: CommandSession,
+    /,
+    *,
+    directory: str | None,
+    descriptors: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """Restore keys, registry and journal from a backup alone, into a new vault (CUS-4)."""
+    answers = answers_of(given, descriptors)
+    session.run("backup.restore", {"directory": directory or ""}, answers)

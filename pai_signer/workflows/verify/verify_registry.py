@@ -30,37 +30,51 @@ def verify_registry(
             f"There is no {REGISTRY_NAME} in the keys folder.",
             "Give the folder of published keys, such as keys/public of the project's repository.",
         )
-    data = files[REGISTRY_NAME]
-    registry = parse_registry(data)
+    registry = parse_registry(files[REGISTRY_NAME])
+    verify_signed_by_all(
+        files, REGISTRY_NAME, registry, verifiers, accept_rehearsal=accept_rehearsal
+    )
+    return registry
+
+
+def verify_signed_by_all(
+    files: Mapping[str, bytes],
+    name: str,
+    registry: Registry,
+    verifiers: Verifiers,
+    *,
+    accept_rehearsal: bool = False,
+) -> None:
+    """Check that every key which signs in ``registry`` signed the file ``name``, one at least."""
+    data = files[name]
     verifier = ReleaseVerifier(
-        verifiers, registry, manifest_name=REGISTRY_NAME, accept_rehearsal=accept_rehearsal
+        verifiers, registry, manifest_name=name, accept_rehearsal=accept_rehearsal
     )
     signing = [key for a in Algorithm if (key := registry.signing_key(a)) is not None]
     if not signing:
         raise CannotTell(
             "KEY-2/no-signer",
-            f"No key in {REGISTRY_NAME} can sign, so nothing vouches for it.",
-            "Get the whole keys folder again.",
+            f"No key in {REGISTRY_NAME} can sign, so nothing vouches for {name}.",
+            "Get the whole folder again.",
         )
     for key in signing:
         is_minisign = key.algorithm is Algorithm.MINISIGN
-        name = REGISTRY_NAME + (MINISIG_SUFFIX if is_minisign else OPENPGP_SUFFIX)
-        signature = files.get(name)
+        beside = name + (MINISIG_SUFFIX if is_minisign else OPENPGP_SUFFIX)
+        signature = files.get(beside)
         if signature is None:
             raise CannotTell(
                 "KEY-2/unsigned-registry",
-                f"{name} is missing: the registry is not signed by {key.id}.",
-                "Get the whole keys folder again.",
+                f"{beside} is missing: {name} is not signed by {key.id}.",
+                "Get the whole folder again.",
             )
         if is_minisign:
             digest = hashlib.blake2b(data).digest()
-            signer, _ = verifier.minisig(REGISTRY_NAME, signature, digest)
+            signer, _ = verifier.minisig(name, signature, digest)
         else:
             signer, _ = verifier.openpgp(data, signature)
         if signer.id != key.id:
             raise UntrustedKey(
                 "KEY-2/registry-signer",
-                f"The registry is signed by {signer.id}, not by its own key {key.id}.",
-                "Get the whole keys folder again.",
+                f"{name} is signed by {signer.id}, not by the key {key.id} that has to.",
+                "Get the whole folder again.",
             )
-    return registry
