@@ -138,7 +138,7 @@ class SystemMedia:
                 "/mnt, then rescan.",
             ) from error
         # udisks mounts nosuid and nodev by itself, and takes these four from anybody
-        # (its builtin mount_options.conf, "defaults_allow").
+        # ("allow" in its builtin mount_options.conf).
         choice = ["--options", options] if read_only else []
         done = run(
             "udisksctl",
