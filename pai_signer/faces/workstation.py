@@ -15,6 +15,7 @@ from pai_signer.faces.journal_text import journal_line
 from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.ceremony.records import ceremonies_page, held_ceremonies
+from pai_signer.workflows.custody.backup_status import custody_pages
 from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.keys.birth_revocations import kept_revocations
@@ -98,7 +99,9 @@ class WorkstationDesk:
         return tuple(group.value for group in catalogue.Group if group is not catalogue.Group.HOME)
 
     def group_pages(self, group: str) -> tuple[Page, ...]:
-        """The registry above all that is done with keys; with it what ceremonies were held."""
+        """What there is to know above what can be done: the ledger, the registry, ceremonies."""
+        if group == catalogue.Group.BACKUPS.value:
+            return custody_pages(self._bench)
         if group == catalogue.Group.CEREMONIES.value and held_ceremonies(self._bench):
             return (*keys_pages(self._bench), ceremonies_page(self._bench))
         return keys_pages(self._bench)
@@ -172,6 +175,8 @@ class WorkstationDesk:
             "key.extend": no_openpgp,
             "key.revoke": no_key,
             "key.drill": "" if minisign or openpgp else "there is no key in use",
+            "backup.create": "" if minisign or openpgp else "there is no key in use",
+            "backup.verify": "" if minisign or openpgp else "there is no key in use",
         }
         return reasons.get(entry_id, "")
 

@@ -60,9 +60,9 @@ class Group(Enum):
 
     HOME = ""
     KEYS = "Keys"
+    BACKUPS = "Backups"
     CEREMONIES = "Ceremonies"
     SCRIPTS = "Ceremonies on paper"
-    BACKUPS = "Backups"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import msgspec
 
 from pai_signer.domain.page import Page
 from pai_signer.domain.progress import Progress
-from pai_signer.workflows.engine import Answer, Question, Step
+from pai_signer.workflows.engine import Answer, Question, SecretText, Step
 
 Outer = TypeVar("Outer", bound=msgspec.Struct)
 Inner = TypeVar("Inner", bound=msgspec.Struct)
@@ -47,6 +47,8 @@ class InnerStep(Step[Outer], Generic[Outer, Inner]):
 
     def question(self, state: Outer) -> Question:
         question = self._inner.question(self._get(state))
+        if isinstance(question, SecretText):
+            return question  # its name says already whose passphrase it is
         return dataclasses.replace(question, name=f"{question.name}{self._suffix}")
 
     def act(self, state: Outer, answer: Answer, progress: Progress) -> Outer:

@@ -4,6 +4,7 @@ import click
 
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
+from pai_signer.faces.cli.backup_options import backup_answers
 from pai_signer.faces.cli.ceremony_options import (
     answers_of,
     ceremony_options,
@@ -116,6 +117,14 @@ def key_extend(session: CommandSession, until: str | None, descriptors: tuple[st
 @ending_options
 @click.option("--compare", metavar="TEXT", help="The new key's digits or words, as heard.")
 @click.option(
+    "--backup",
+    "backups",
+    multiple=True,
+    metavar="NAME=DEST",
+    help="A custodian who takes the new key onto the medium DEST before it is in use.",
+)
+@click.option("--no-backup", metavar="REASON", help="Why it comes into use without its backups.")
+@click.option(
     "--confirm",
     metavar="KEYID",
     help="The ID of the key that ends; of a fingerprint the last 16 digits.",
@@ -129,6 +138,8 @@ def key_rotate(
     system: str,
     reason: str,
     certificate: str | None,
+    backups: tuple[str, ...],
+    no_backup: str | None,
     script: bool,
     descriptors: tuple[str, ...],
     **given: str | None,
@@ -141,9 +152,8 @@ def key_rotate(
     if script:
         session.run(script_entry, {"reason": reason}, {})
         return
-    session.run(
-        entry, {"reason": reason, "certificate": certificate or ""}, answers_of(given, descriptors)
-    )
+    answers = {**answers_of(given, descriptors), **backup_answers(backups, no_backup)}
+    session.run(entry, {"reason": reason, "certificate": certificate or ""}, answers)
 
 
 @key.command("revoke")

@@ -35,7 +35,13 @@ from pai_signer.domain.page import Line, Mark
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import encode_record
-from pai_signer.domain.registry import MINISIG_SUFFIX, OPENPGP_SUFFIX, Algorithm, RegisteredKey
+from pai_signer.domain.registry import (
+    MINISIG_SUFFIX,
+    OPENPGP_SUFFIX,
+    Algorithm,
+    RegisteredKey,
+    Registry,
+)
 from pai_signer.domain.restore_card import render_restore_card
 from pai_signer.domain.secret import Secret
 from pai_signer.ports import UnlockedMinisignKey
@@ -49,6 +55,20 @@ class KeyToCopy:
     key: RegisteredKey
     passphrase: Secret
     new_passphrase: Secret
+
+
+@dataclass(frozen=True)
+class Signers:
+    """What signs the manifest: the keys in use, as far as they may still sign."""
+
+    minisign: UnlockedMinisignKey | None
+    openpgp: Secret | None
+
+    def keys(self, registry: Registry) -> tuple[RegisteredKey, ...]:
+        """Their public parts."""
+        able = {Algorithm.MINISIGN: self.minisign, Algorithm.OPENPGP: self.openpgp}
+        signing = (registry.signing_key(a) for a in Algorithm if able[a] is not None)
+        return tuple(key for key in signing if key is not None)
 
 
 @dataclass(frozen=True)
@@ -66,11 +86,16 @@ class SetToMake:
 
 
 def backup_files(
-    bench: Workbench, to_make: SetToMake, keys: Sequence[KeyToCopy], progress: Progress
+    bench: Workbench,
+    to_make: SetToMake,
+    keys: Sequence[KeyToCopy],
+    signers: Signers,
+    progress: Progress,
 ) -> tuple[BackupFacts, dict[str, bytes]]:
     """Everything but the manifest; nothing is written, and the vault is as it was.
 
-    ``PolicyRefused`` for a passphrase that does not open its key, or that is no new one.
+    ``FormatError`` where no key is left that signs for the set, ``PolicyRefused`` for a
+    passphrase that does not open its key, or that is no new one.
     """
     files: dict[str, bytes] = {}
     copied: list[BackupKey] = []
@@ -79,7 +104,6 @@ def backup_files(
         files |= made
         copied.append(BackupKey(algorithm=wanted.key.algorithm, id=wanted.key.id, salts=salts))
     registry_files = bench.registry_store.load()
-    signers = [key for key in bench.registry().keys if key.can_sign]
     facts = BackupFacts(
         project=bench.profile.project.name,
         rehearsal=bench.info.rehearsal,
@@ -88,7 +112,9 @@ def backup_files(
         made_at=bench.clock.now(),
         medium=to_make.medium,
         keys=tuple(copied),
-        signed_by=tuple(KeyName(algorithm=key.algorithm, id=key.id) for key in signers),
+        signed_by=tuple(
+            KeyName(algorithm=key.algorithm, id=key.id) for key in signers.keys(bench.registry())
+        ),
         registry_serial=bench.registry().serial,
         journal_head=to_make.head,
     )
@@ -99,7 +125,7 @@ def backup_files(
     card = render_restore_card(
         facts,
         [wanted.key for wanted in keys],
-        signed_by=signers,
+        signed_by=signers.keys(bench.registry()),
         revocations=REVOCATIONS_NAME in files,
         ask=_who_can_help(bench, to_make.custodian),
     )
@@ -144,23 +170,28 @@ def signed_manifest(
     bench: Workbench,
     facts: BackupFacts,
     files: Mapping[str, bytes],
-    minisign: UnlockedMinisignKey | None,
-    openpgp: Secret | None,
+    signers: Signers,
 ) -> dict[str, bytes]:
-    """The manifest over ``files`` and its signatures by the workstation's active keys.
+    """The manifest over ``files`` and its signatures, each verified before it leaves (SIG-5).
 
-    Each is verified by code that cannot sign before it is given back (SIG-5).
+    The facts have said by which keys: by one at least, or they were refused.
     """
+    registry = bench.registry()
     manifest = render_manifest(facts.project, facts.rehearsal, files)
     made = {BACKUP_MANIFEST_NAME: manifest}
-    if minisign is not None:
-        comment = trusted_comment(
-            f"{bench.comment_project} backup", str(facts.number), BACKUP_MANIFEST_NAME
-        )
-        digest = hashlib.blake2b(manifest).digest()
-        made[BACKUP_MANIFEST_NAME + MINISIG_SUFFIX] = minisign.sign_prehashed(digest, comment)
-    signing = bench.registry().signing_key(Algorithm.OPENPGP)
-    if signing is not None and openpgp is not None:
-        signature = bench.openpgp.sign_detached(manifest, signing.id, openpgp)
-        made[BACKUP_MANIFEST_NAME + OPENPGP_SUFFIX] = signature
+    for key in signers.keys(registry):
+        if key.algorithm is Algorithm.MINISIGN and signers.minisign is not None:
+            name, number = BACKUP_MANIFEST_NAME + MINISIG_SUFFIX, str(facts.number)
+            comment = trusted_comment(
+                f"{bench.comment_project} backup", number, BACKUP_MANIFEST_NAME
+            )
+            digest = hashlib.blake2b(manifest).digest()
+            made[name] = signers.minisign.sign_prehashed(digest, comment)
+            bench.verifiers.minisign.verify(made[name], digest, key.public_key)
+        elif signers.openpgp is not None:
+            name = BACKUP_MANIFEST_NAME + OPENPGP_SUFFIX
+            made[name] = bench.openpgp.sign_detached(manifest, key.id, signers.openpgp)
+            bench.verifiers.openpgp.verify_detached(
+                manifest, made[name], [key.public_key], [key.id]
+            )
     return made

@@ -8,7 +8,7 @@ from pai_signer.domain.ledger import CustodyStatus, Ledger, Row
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.profile import CustodyRules
 from pai_signer.domain.registry import RegisteredKey
-from pai_signer.workflows.custody.create_backup import active_keys
+from pai_signer.workflows.custody.making import active_keys
 from pai_signer.workflows.engine import Outcome, Workflow
 from pai_signer.workflows.show import ShowState, showing
 from pai_signer.workflows.workbench import Workbench

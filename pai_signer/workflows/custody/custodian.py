@@ -36,7 +36,7 @@ def checked_custodian(bench: Workbench, text: str) -> str:
 class ChooseCustodian(Step[T], Generic[T]):
     """Pick one of those who hold a backup, or say that a name will be typed."""
 
-    id = "custodian"
+    id = "whose"
     title = "Custodian"
     unchanged = "Nothing was read and nothing was written."
 
@@ -51,7 +51,7 @@ class ChooseCustodian(Step[T], Generic[T]):
     def question(self, state: T) -> Question:
         known = (Option(name, name) for name in self._bench.ledger().custodians())
         options = (*known, Option(SOMEBODY_ELSE, "somebody else (type the name)"))
-        return Choice("custodian", self._prompt, options=options)
+        return Choice("whose", self._prompt, options=options)
 
     def act(self, state: T, answer: Answer, progress: Progress) -> T:
         if answer == SOMEBODY_ELSE:
@@ -62,7 +62,7 @@ class ChooseCustodian(Step[T], Generic[T]):
 class TypeCustodian(Step[T], Generic[T]):
     """Type the name of a custodian."""
 
-    id = "custodian-name"
+    id = "whose-name"
     title = "Custodian"
     unchanged = ChooseCustodian.unchanged
 
@@ -82,7 +82,7 @@ class TypeCustodian(Step[T], Generic[T]):
         return (Page("Whose backup?", lines),)
 
     def question(self, state: T) -> Question:
-        return TypedText("custodian-name", f"{self._prompt} Type the name")
+        return TypedText("whose-name", f"{self._prompt} Type the name")
 
     def act(self, state: T, answer: Answer, progress: Progress) -> T:
         return msgspec.structs.replace(state, custodian=checked_custodian(self._bench, str(answer)))

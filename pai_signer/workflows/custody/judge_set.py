@@ -5,7 +5,7 @@ such manifest vouches for is only a claim: it may say whose a damaged set was, n
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,7 @@ class _Signed:
         self._rehearsal = bench.info.rehearsal
         self._project = bench.profile.project.name
         self._comment_project = f"{bench.comment_project} backup"
-        self._known: dict[tuple[str, bytes, bytes], bool] = {}
+        self._known: dict[tuple[str, bytes, bytes], RegisteredKey | None] = {}
         self._verifier = ReleaseVerifier(
             bench.verifiers,
             bench.registry(),
@@ -103,17 +103,22 @@ class _Signed:
             accept_rehearsal=self._rehearsal,
         )
 
-    def good(self, files: Mapping[str, bytes]) -> frozenset[str]:
-        """The signatures by registered keys that are not compromised."""
-        manifest = files.get(BACKUP_MANIFEST_NAME)
-        if manifest is None:
-            return frozenset()
-        return frozenset(
-            name for name in SIGNATURE_NAMES if self._is_good(name, manifest, files.get(name))
-        )
+    def signers(self, files: Mapping[str, bytes]) -> dict[str, RegisteredKey]:
+        """By the name of each signature over the manifest that is right, who made it."""
+        manifest = files.get(BACKUP_MANIFEST_NAME, b"")
+        found = {
+            name: self._signer(name, manifest, files[name])
+            for name in SIGNATURE_NAMES
+            if name in files
+        }
+        return {name: key for name, key in found.items() if key is not None}
 
-    def manifest(self, files: Mapping[str, bytes]) -> Mapping[str, str] | None:
-        """The digests of a manifest; None for what is none of a backup of this project."""
+    def manifest(
+        self, files: Mapping[str, bytes], signers: Iterable[RegisteredKey]
+    ) -> Mapping[str, str] | None:
+        """The digests, where a key that is not compromised vouches for a backup's manifest."""
+        if all(key.life is KeyState.COMPROMISED for key in signers):
+            return None
         try:
             return parse_manifest(
                 files[BACKUP_MANIFEST_NAME], self._project, rehearsal=self._rehearsal
@@ -121,42 +126,32 @@ class _Signed:
         except FormatError:
             return None
 
-    def _is_good(self, name: str, manifest: bytes, signature: bytes | None) -> bool:
-        if signature is None:
-            return False
+    def _signer(self, name: str, manifest: bytes, signature: bytes) -> RegisteredKey | None:
         known = (name, manifest, signature)
         if known not in self._known:
             try:
-                key = self._signer(name, manifest, signature)
-                self._known[known] = key.life is not KeyState.COMPROMISED
+                self._known[known] = self._verified(name, manifest, signature)
             except (BadSignature, FormatError, UntrustedKey):
-                self._known[known] = False
+                self._known[known] = None
         return self._known[known]
 
-    def _signer(self, name: str, manifest: bytes, signature: bytes) -> RegisteredKey:
+    def _verified(self, name: str, manifest: bytes, signature: bytes) -> RegisteredKey | None:
         if not name.endswith(MINISIG_SUFFIX):
             return self._verifier.openpgp(manifest, signature)[0]
         digest = hashlib.blake2b(manifest).digest()
         key, comment = self._verifier.minisig(BACKUP_MANIFEST_NAME, signature, digest)
-        if claims_in_comment(comment)[0] != self._comment_project:
-            raise UntrustedKey(
-                "CUS-2/other-purpose",
-                "The signature was made for something else than a backup.",
-                "Look at another copy of this set.",
-            )
-        return key
+        # Made for something else, it would say nothing about a backup.
+        return key if claims_in_comment(comment)[0] == self._comment_project else None
 
 
 def _copy_read(signed: _Signed, held: FoundCopy) -> CopyRead:
-    good = signed.good(held.files)
-    manifest = signed.manifest(held.files) if good else None
+    signers = signed.signers(held.files)
     return CopyRead(
         files=held.files,
         problems={name: problem.why for name, problem in held.problems.items()},
         unreadable=frozenset(n for n, p in held.problems.items() if p.is_unreadable),
-        # What is signed and no manifest of a backup vouches for nothing.
-        good_signatures=good if manifest is not None else frozenset(),
-        manifest=manifest,
+        good_signatures=frozenset(signers),
+        manifest=signed.manifest(held.files, signers.values()),
     )
 
 

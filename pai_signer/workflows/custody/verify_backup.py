@@ -11,7 +11,6 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm
 from pai_signer.errors import CustodyError, PolicyRefused
-from pai_signer.workflows.custody.create_backup import WHOSE, active_keys, medium_lines
 from pai_signer.workflows.custody.custodian import (
     ChooseCustodian,
     CustodianState,
@@ -20,6 +19,7 @@ from pai_signer.workflows.custody.custodian import (
 )
 from pai_signer.workflows.custody.custodian_passphrases import CustodianPassphrase
 from pai_signer.workflows.custody.judge_medium import judge_medium, record_seen
+from pai_signer.workflows.custody.making import WHOSE, active_keys, medium_lines
 from pai_signer.workflows.custody.prove_medium import prove_medium
 from pai_signer.workflows.custody.prove_set import Held, ProvedKey
 from pai_signer.workflows.custody.proved_pages import (

@@ -12,12 +12,11 @@ from pai_signer.domain.custody import (
     CreatedFacts,
 )
 from pai_signer.domain.progress import Progress
-from pai_signer.domain.secret import Secret
 from pai_signer.errors import SignerError
-from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows.custody.backup_files import (
     KeyToCopy,
     SetToMake,
+    Signers,
     backup_files,
     signed_manifest,
 )
@@ -33,16 +32,13 @@ def write_set(
     held: Held,
     directory: Path,
     keys: Sequence[KeyToCopy],
-    *,
-    minisign: UnlockedMinisignKey | None,
-    openpgp: Secret | None,
+    signers: Signers,
     progress: Progress,
 ) -> int:
     """Make the files, write them three times, and journal the set; returns its number.
 
-    ``minisign`` and ``openpgp`` sign the manifest. Each folder is read back past the page
-    cache. After a failure or a crash fewer than three folders are there: that reads as a
-    damaged set, and no entry says that it was created.
+    Each folder is read back past the page cache. After a failure or a crash fewer than three
+    are there: that reads as a damaged set, and no entry says that it was created.
     """
     begun = bench.journal.append(
         BACKUP_BEGUN,
@@ -54,8 +50,8 @@ def write_set(
         },
     )
     to_make = SetToMake(held.custodian, held.medium, bench.journal.entries())
-    facts, files = backup_files(bench, to_make, keys, progress)
-    files |= signed_manifest(bench, facts, files, minisign, openpgp)
+    facts, files = backup_files(bench, to_make, keys, signers, progress)
+    files |= signed_manifest(bench, facts, files, signers)
     slug = bench.profile.project.slug
     for copy in COPIES:
         folder = folder_name(slug, begun.n, copy)

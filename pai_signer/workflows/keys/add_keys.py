@@ -195,7 +195,10 @@ def _outcome(bench: Workbench, state: AddKeysState) -> Outcome:
     if state.revocable:
         lines += [Line("superseded and compromised, kept in the vault", label="revocations")]
         following.append("carry the revocation certificates out: key revocations DEST")
-    following += ["carry the transcript out: ceremony export DEST", "make backups"]
+    following += [
+        "carry the transcript out: ceremony export DEST",
+        "each custodian makes a backup: backup create --custodian NAME DEST",
+    ]
     lines += [
         Line(state.ceremony, label="ceremony"),
         Line(),

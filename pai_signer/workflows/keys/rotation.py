@@ -7,7 +7,7 @@ Up to there the new key can be discarded; the old key's secret stays in the vaul
 """
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -43,6 +43,12 @@ from pai_signer.workflows.keys.compromise_papers import papers_facts
 from pai_signer.workflows.keys.ending_key import apply_revocation, ended_registry
 from pai_signer.workflows.keys.key_dates import NOT_COMPARED, check_clock, has_expired
 from pai_signer.workflows.keys.new_keys import results_of
+from pai_signer.workflows.keys.rotation_backups import (
+    backup_results,
+    backup_script,
+    backup_steps,
+    held_lines,
+)
 from pai_signer.workflows.keys.rotation_compromise import (
     awaited_key,
     check_can_follow,
@@ -71,6 +77,7 @@ from pai_signer.workflows.keys.rotation_system import (
 from pai_signer.workflows.keys.sign_registry import HELD_UNDER, sign_and_store
 from pai_signer.workflows.keys.transition_statement import signed_transition
 from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.workbench import Workbench
 
 ROTATED: Final = "key.rotated"
 DISCARDED: Final = "key.rotation-discarded"
@@ -101,7 +108,7 @@ def rotation(system: RotatedSystem, reason: Reason, certificate: str = "") -> Wo
         start=RotateState(
             reason=reason, certificate=checked_directory(certificate) if certificate else ""
         ),
-        steps=rotation_steps(system, plan, reason),
+        steps=rotation_steps(system, plan, reason, backup_steps(system, plan)),
         outcome=lambda state: _outcome(system, state),
         discard=lambda state: _discard(system, plan, state),
         recorder=recorder,
@@ -114,13 +121,14 @@ def rotation(system: RotatedSystem, reason: Reason, certificate: str = "") -> Wo
 def rotation_script(system: RotatedSystem, reason: Reason) -> Workflow[ScriptState]:
     """Build the workflow that only shows the ceremony on paper."""
     plan = system.plan(reason)
-    return print_script(system.bench, plan, rotation_steps(system, plan, reason))
+    steps = rotation_steps(system, plan, reason, backup_script(system, plan))
+    return print_script(system.bench, plan, steps)
 
 
 def rotation_steps(
-    system: RotatedSystem, plan: Plan, reason: Reason
+    system: RotatedSystem, plan: Plan, reason: Reason, backups: Sequence[Step[RotateState]]
 ) -> tuple[Step[RotateState], ...]:
-    """All steps, for walking and for the printed script."""
+    """All steps, for walking and for the printed script, which tells of ``backups`` in short."""
     before: tuple[Step[RotateState], ...] = opening(system.bench, plan)
     after: tuple[Step[RotateState], ...] = closing(system.bench, plan)
     compare: Step[RotateState] = CompareKey(
@@ -140,6 +148,7 @@ def rotation_steps(
         Generate(system),
         Prove(system),
         compare,
+        *backups,
         rotate,
         *applying,
         *after,
@@ -223,7 +232,11 @@ class _Rotate(RotateStep):
         if not self._is_over(state):
             self._carry_out(state)
         progress.say(Line("the registry is signed; the new key is in use", mark=Mark.OK))
-        results = (*results_of(state.made), Result(what="retired", text=state.old))
+        results = (
+            *results_of(state.made),
+            Result(what="retired", text=state.old),
+            *backup_results(state),
+        )
         return msgspec.structs.replace(state, rotated=True, results=results)
 
     def _carry_out(self, state: RotateState) -> None:
@@ -329,8 +342,10 @@ def _outcome(system: RotatedSystem, state: RotateState) -> Outcome:
         *system.described(new),
         Line(state.old, label=registry.find(state.old).life.value),
         Line(state.ceremony, label="ceremony"),
+        *held_lines(state),
         Line(),
-        Line("Next: publish the keys (key publish DIR), and make backups of the new key."),
+        Line("Next: publish the keys (key publish DIR)."),
+        *_wanted_backups(bench, new),
         Line("The following pages are ready to paste; they are kept with the ceremony."),
     )
     pages = [Page("Rotated", lines)]
@@ -345,8 +360,21 @@ def _outcome(system: RotatedSystem, state: RotateState) -> Outcome:
         "new": new.id,
         "public_key": new.public_key,
         "ceremony": state.ceremony,
+        "backups": [
+            {"custodian": b.custodian, "medium": b.medium.uuid, "set": b.set_number}
+            for b in state.backups
+        ],
         "statement": statement,
         "texts": texts,
         "registry_serial": registry.serial,
     }
     return Outcome(tuple(pages), data)
+
+
+def _wanted_backups(bench: Workbench, new: RegisteredKey) -> tuple[Line, ...]:
+    """What the custodians still have to do before the new key may sign (POL-7)."""
+    status = bench.ledger().custody_of(new.id, bench.profile.custody, bench.clock.now())
+    if status.is_enough:
+        return ()
+    text = "Each custodian backs the new key up: backup create --custodian NAME DEST."
+    return (Line(text), Line(status.text, label="custody", mark=Mark.WARN))

@@ -31,11 +31,13 @@ from pai_signer.workflows.keys.rotation_compromise import (
 )
 from pai_signer.workflows.keys.rotation_system import (
     NEW,
+    NEW_PHRASE,
     REASONS,
     RotatedSystem,
     RotateState,
 )
 from pai_signer.workflows.keys.sign_registry import HELD_UNDER
+from pai_signer.workflows.workbench import Workbench
 
 
 class RotateStep(Step[RotateState]):
@@ -66,6 +68,18 @@ class RotateStep(Step[RotateState]):
 def is_registered(registry: Registry, state: RotateState) -> bool:
     """Whether the new key stands in the registry: then there is no way back."""
     return state.new is not None and any(key.id == state.new.id for key in registry.keys)
+
+
+def wants_backups(bench: Workbench, state: RotateState) -> bool:
+    """Whether another custodian is to hold the new key before it is in use (KEY-3).
+
+    As many as the profile asks for, once anybody holds a backup at all.
+    """
+    return (
+        not state.backups_skipped
+        and len(state.backups) < bench.profile.custody.custodians
+        and bool(bench.ledger().custodians())
+    )
 
 
 def strays_of(system: RotatedSystem, state: RotateState) -> tuple[str, ...]:
@@ -132,6 +146,7 @@ class _Passphrase(RotateStep):
             opened = self._system.opened(key, passphrase)
         except BaseException:
             passphrase.wipe()
+            self._bench.session.drop(NEW_PHRASE)
             raise
         self._bench.session.hold(self._name, opened)
 
@@ -194,10 +209,14 @@ class NewPassphrase(_Passphrase):
         return new_passphrase(self._bench, NEW, f"Passphrase for the new {name}")
 
     def act(self, state: RotateState, answer: Answer, progress: Progress) -> RotateState:
+        session, passphrase = self._bench.session, cast("Secret", answer)
+        if wants_backups(self._bench, state):
+            # What is held as NEW is the opened key as soon as it can be.
+            session.hold(NEW_PHRASE, Secret(bytearray(passphrase.reveal())))
         if state.new is None:
-            self._bench.session.hold(NEW, cast("Secret", answer))
+            session.hold(NEW, passphrase)
         else:
-            self._hold(state.new, answer)
+            self._hold(state.new, passphrase)
         return state
 
 

@@ -9,12 +9,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import ClassVar, Final, Literal
 
+from pai_signer.domain.artifact import Record
+from pai_signer.domain.custody import MediumIdentity
 from pai_signer.domain.page import Line
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, RegisteredKey, Registry
 from pai_signer.domain.revocation import RevokeReason
 from pai_signer.domain.secret import Secret
 from pai_signer.workflows.ceremony.frame import Plan
+from pai_signer.workflows.custody.making import MakeState
 from pai_signer.workflows.engine import Wipeable
 from pai_signer.workflows.keys.ending_key import EndingState
 from pai_signer.workflows.keys.sign_registry import HELD_UNDER
@@ -35,6 +38,16 @@ COMPROMISE_PURPOSE: Final = (
 
 #: Where the session holds the new key's secret; the keys in use are held under ``HELD_UNDER``.
 NEW: Final = "new"
+#: And its passphrase itself, where the key is to be backed up before it is in use.
+NEW_PHRASE: Final = "passphrase of the new key"
+
+
+class NewKeyBackup(Record, frozen=True, kw_only=True):
+    """A custodian's proved backup of a key that is not in use yet."""
+
+    custodian: str
+    medium: MediumIdentity
+    set_number: int
 
 
 class RotateState(EndingState, frozen=True, kw_only=True):
@@ -49,6 +62,12 @@ class RotateState(EndingState, frozen=True, kw_only=True):
     explained: bool = False
     new: RegisteredKey | None = None
     proved: bool = False
+    #: Whose backups of the new key were proved, before it is in use (KEY-3, CUS-1).
+    backups: tuple[NewKeyBackup, ...] = ()
+    #: The backup in hand, and what was decided about it: "make", "skip" or not yet anything.
+    backup: MakeState = MakeState()
+    backup_decision: str = ""
+    backups_skipped: bool = False
     rotated: bool = False
 
     @property
