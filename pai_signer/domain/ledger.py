@@ -235,9 +235,15 @@ class Ledger:
 
 def custody_text(custody: Sequence[tuple[RegisteredKey, CustodyStatus]], now: datetime) -> str:
     """All keys in one line: the oldest proof where it is enough, else what is missing of which."""
-    missing = [(key, status) for key, status in custody if not status.is_enough]
+    missing: dict[str, list[str]] = {}
+    for key, status in custody:
+        if not status.is_enough:
+            missing.setdefault(status.text, []).append(key.algorithm.value)
     if missing:
-        return "; ".join(f"{key.algorithm.value} key: {status.text}" for key, status in missing)
+        return "; ".join(
+            f"{' and '.join(names)} key{'s' if len(names) > 1 else ''}: {text}"
+            for text, names in missing.items()
+        )
     oldest = min(proof.at for _, status in custody for proof in status.pairs)
     days = (now - oldest).days
     ago = "today" if days == 0 else "1 day ago" if days == 1 else f"{days} days ago"

@@ -175,8 +175,10 @@ class WorkstationDesk:
             "key.extend": no_openpgp,
             "key.revoke": no_key,
             "key.drill": "" if minisign or openpgp else "there is no key in use",
-            "backup.create": "" if minisign or openpgp else "there is no key in use",
-            "backup.verify": "" if minisign or openpgp else "there is no key in use",
+            **{
+                f"backup.{name}": "" if minisign or openpgp else "there is no key in use"
+                for name in ("create", "verify", "session", "accept")
+            },
         }
         return reasons.get(entry_id, "")
 

@@ -18,10 +18,12 @@ from pai_signer.workflows.ceremony.records import (
     list_ceremonies,
     show_ceremony,
 )
+from pai_signer.workflows.custody.accept_attestation import accept_attestation
 from pai_signer.workflows.custody.backup_status import backup_status
 from pai_signer.workflows.custody.create_backup import create_backup
 from pai_signer.workflows.custody.paper_backup import paper_backup
 from pai_signer.workflows.custody.restore import restore_backup
+from pai_signer.workflows.custody.session import backup_session, session_script
 from pai_signer.workflows.custody.verify_backup import verify_backup
 from pai_signer.workflows.engine import Conversation, Origin, Workflow
 from pai_signer.workflows.export_journal import export_journal
@@ -306,6 +308,29 @@ CATALOGUE: Final = (
         "Make a backup",
         "backup create",
         lambda bench, a: create_backup(bench, a.get("custodian", ""), a.get("directory", "")),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.session",
+        "Two maintainers prove theirs",
+        "backup session",
+        lambda bench, a: backup_session(
+            bench, a.get("first", ""), a.get("second", ""), a.get("export", "")
+        ),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.session.script",
+        "Script of a session of two, to print",
+        "backup session --script",
+        lambda bench, _: session_script(bench),
+        group=Group.SCRIPTS,
+    ),
+    Entry(
+        "backup.accept",
+        "Accept another workstation's attestation",
+        "backup accept",
+        lambda bench, a: accept_attestation(bench, a.get("directory", "")),
         group=Group.BACKUPS,
     ),
     Entry(

@@ -185,7 +185,7 @@ class Step(ABC, Generic[S]):
     #: Of the class, or of one of several steps of a class in one workflow.
     id: str
     title: str
-    actor: ClassVar[Actor] = Actor.MAINTAINER
+    actor: Actor = Actor.MAINTAINER
     unchanged: ClassVar[str] = "Nothing was signed and no file was changed."
     #: What a ceremony's printed script says below the title, and what is filled in by hand.
     in_script: tuple[str, ...] = ()

@@ -115,6 +115,8 @@ def _when(reminder: Reminder) -> str:
 
 def _release_lines(bench: Workbench) -> Iterator[Line]:
     history = bench.history()
+    if history.gap is not None:
+        yield Line(history.gap.text, label="journal", mark=Mark.WARN)
     if not history.releases:
         yield Line("none signed yet", label="last release")
     for release in history.releases[-1:]:

@@ -28,6 +28,7 @@ from pai_signer.errors import (
 )
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Outcome
+from pai_signer.workflows.overview import home_page
 from pai_signer.workflows.release.evaluate import evaluate
 from pai_signer.workflows.script import play
 from pai_signer.workflows.workbench import Workbench
@@ -184,6 +185,7 @@ def test_where_nobody_knows_a_head_signing_asks_for_a_reason(
     judged = pol_3(empty, tmp_path)
     assert (judged.result, judged.waivable) == (Result.FAILED, True)
     assert "may lack newer entries" in judged.text
+    assert "may lack newer entries" in str(home_page(empty))
 
 
 def test_a_newer_head_tells_how_many_entries_are_missing(

@@ -2,10 +2,21 @@
 
 import click
 
-from pai_signer.faces.cli.ceremony_options import answers_of, passphrase_option
+from pai_signer.faces.cli.ceremony_options import (
+    answers_of,
+    ceremony_options,
+    passphrase_option,
+)
 from pai_signer.faces.cli.session import CommandSession
 
 custodian_option = click.option("--custodian", metavar="NAME", help="Whose backup it is.")
+
+fingerprint_option = click.option(
+    "--fingerprint", metavar="TEXT", help="The OpenPGP fingerprint, from your own paper card."
+)
+minisign_key_option = click.option(
+    "--minisign-key", metavar="TEXT", help="The minisign public key, from your own paper card."
+)
 
 
 @click.group()
@@ -68,11 +79,48 @@ def backup_paper(
     session.run("backup.paper", arguments, {})
 
 
+@backup.command("session")
+@click.argument("first", required=False, metavar="SRC")
+@click.argument("second_medium", required=False, metavar="SECOND")
+@click.option("--first-maintainer", metavar="NAME", help="Whose medium SRC is; else yours.")
+@fingerprint_option
+@minisign_key_option
+@click.option("--cross-check", type=click.Choice(["yes", "no"]), help="Are both plugged in?")
+@click.option("--export", metavar="DEST", help="Where to write the attestation; else later.")
+@ceremony_options
+@click.pass_obj
+def backup_session(
+    session: CommandSession,
+    /,
+    *,
+    first: str | None,
+    second_medium: str | None,
+    export: str | None,
+    script: bool,
+    descriptors: tuple[str, ...],
+    **given: str | None,
+) -> None:
+    """Let two maintainers prove their media, SRC and SECOND, and attest it (CUS-3)."""
+    if script:
+        session.run("backup.session.script", {}, {})
+        return
+    arguments = {"first": first or "", "second": second_medium or "", "export": export or ""}
+    session.run("backup.session", arguments, answers_of(given, descriptors))
+
+
+@backup.command("accept")
+@click.argument("directory", required=False, metavar="SRC")
+@click.pass_obj
+def backup_accept(session: CommandSession, directory: str | None) -> None:
+    """Take in the proofs that another workstation has attested (CUS-3)."""
+    session.run("backup.accept", {"directory": directory or ""}, {})
+
+
 @backup.command("restore")
 @click.argument("directory", required=False, metavar="SRC")
 @click.option("--set", metavar="NUMBER", help="Which of several sets; else the newest.")
-@click.option("--fingerprint", metavar="TEXT", help="The OpenPGP fingerprint, from paper.")
-@click.option("--minisign-key", metavar="TEXT", help="The minisign public key, from paper.")
+@fingerprint_option
+@minisign_key_option
 @click.option("--second-medium", metavar="SRC", help="Another backup, which may be newer.")
 @click.option("--head", metavar="TEXT", help="Number and words of the newest journal head.")
 @passphrase_option

@@ -22,7 +22,7 @@ from pai_signer.workflows.workbench import Workbench
 #: What the session and the questions call them, by the system of the key that they open.
 CUSTODIAN: Final = {Algorithm.MINISIGN: "custodian", Algorithm.OPENPGP: "custodian-gpg"}
 #: The same of the second person in a session of two maintainers.
-SECOND: Final = {Algorithm.MINISIGN: "second", Algorithm.OPENPGP: "second-gpg"}
+SECOND: Final = {Algorithm.MINISIGN: "custodian-2", Algorithm.OPENPGP: "custodian-2-gpg"}
 
 T = TypeVar("T", bound=CustodianState)
 

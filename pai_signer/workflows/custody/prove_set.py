@@ -94,7 +94,7 @@ def prove_key(
     name = KeyName(algorithm=key.algorithm, id=key.id)
     challenge = new_challenge(bench, held, name, facts.number)
     with journalled_failure(bench, held, set_number=facts.number, key=name):
-        signatures = _signatures(bench, key, files, passphrase, render_challenge(challenge))
+        signatures = sign_challenge(bench, key, files, passphrase, render_challenge(challenge))
         salts = salts_of(key.algorithm, files)
     proved = proved_facts(challenge, salts, signatures, held.command)
     bench.journal.append(BACKUP_PROVED, msgspec.to_builtins(proved))
@@ -130,7 +130,7 @@ def salts_of(algorithm: Algorithm, files: Mapping[str, bytes]) -> tuple[str, ...
     return parse_secret_key(files[OPENPGP_SECRET_NAME]).salts
 
 
-def _signatures(
+def sign_challenge(
     bench: Workbench,
     key: RegisteredKey,
     files: Mapping[str, bytes],
