@@ -2,24 +2,21 @@
 
 from pathlib import Path
 
-from tests.backup_sets import set_files, write_set
 from tests.cli.program import Program
-from tests.workflows.bench import opened
+from tests.workflows.backups import with_backups
 
 
-def test_pages_are_made_from_flags_alone_and_without_a_passphrase(
-    keyed: Program, tmp_path: Path
-) -> None:
-    medium, printer = tmp_path / "medium", tmp_path / "printer"
+def test_pages_are_made_from_flags_alone_and_without_a_passphrase(tmp_path: Path) -> None:
+    there = with_backups(tmp_path / "drawer")
+    program, medium, printer = Program(there / "vault"), there / "anna", tmp_path / "printer"
     printer.mkdir()
-    with opened(keyed.vault) as bench:
-        write_set(bench, medium, set_files(bench, number=7), 7)
-    said = keyed("backup", "paper", medium, printer).stdout
+    said = program("backup", "paper", medium, printer).stdout
     (pdf,) = printer.rglob("*.pdf")
+    number = int(pdf.name.split("-")[2])
     assert str(pdf) in "".join(said.split())
     assert "read again before it counted" in said
-    data = keyed("backup", "paper", medium, printer, "--set", "000007", as_json=True).json
-    assert (data["file"], data["set"]) == (str(pdf), 7)
-    ended = keyed("backup", "paper", medium, medium / "pai-backup-000007-a", code=3)
-    assert "CUS-1/paper-medium" in ended.stderr
-    assert keyed("backup", "paper", printer, medium, code=5).text.count("CUS-1/no-backup")
+    same = program("backup", "paper", medium, printer, "--set", f"{number:06}", as_json=True).json
+    assert (same["file"], same["set"]) == (str(pdf), number)
+    inside = next(medium.iterdir())
+    assert "CUS-1/paper-medium" in program("backup", "paper", medium, inside, code=3).stderr
+    assert "CUS-1/no-backup" in program("backup", "paper", printer, medium, code=5).stderr

@@ -2,17 +2,16 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pai_signer.domain.custody import MediumIdentity
 from pai_signer.errors import (
     EXIT_CANNOT_TELL,
     EXIT_REFUSED,
     EXIT_WRONG,
-    BadSignature,
     FormatError,
     MediumError,
     PolicyRefused,
@@ -21,57 +20,66 @@ from pai_signer.errors import (
     UsageError,
 )
 from pai_signer.workflows.custody.paper_backup import ON_PAPER, PRINTED
-from pai_signer.workflows.workbench import Workbench
-from tests.backup_sets import CUSTODIAN, set_files, signed, write_set
 from tests.paper import codes, draw, text_of
+from tests.workflows.backups import Drawer, backed_up
 from tests.workflows.bench import events, run
 
 
 @pytest.fixture
-def medium(tmp_path: Path) -> Path:
-    return folder(tmp_path / "medium")
+def made(tmp_path: Path) -> Iterator[Drawer]:
+    """Anna and Bob each hold a proved backup; a third medium is for the printer."""
+    with backed_up(tmp_path) as drawer:
+        drawer.stick("printer")
+        yield drawer
 
 
-@pytest.fixture
-def printer(tmp_path: Path) -> Path:
-    return folder(tmp_path / "to-the-printer")
+def anna(made: Drawer) -> Path:
+    return made.folder / "anna"
 
 
-def folder(path: Path) -> Path:
-    path.mkdir()
-    return path
+def printer(made: Drawer) -> Path:
+    return made.folder / "printer"
 
 
-@pytest.fixture
-def files(keyed: Workbench, medium: Path) -> dict[str, bytes]:
-    """Set 7 on the medium, and what is in each of its folders."""
-    made = set_files(keyed, number=7)
-    write_set(keyed, medium, made, 7)
-    return made
+def copies(made: Drawer) -> list[Path]:
+    """The three folders of Anna's first set."""
+    return sorted(anna(made).iterdir())[:3]
 
 
-def refused(bench: Workbench, medium: Path, printer: Path, **others: str) -> SignerError:
+def held(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def on_paper(made: Drawer, **others: str) -> dict[str, Any]:
+    for name in ("anna", "printer"):
+        made.stick(name)
+    given = {"source": str(anna(made)), "directory": str(printer(made)), **others}
+    return dict(run(made.bench, "backup.paper", **given).data)
+
+
+def refused(made: Drawer, **others: str) -> SignerError:
     """The error; nothing was written and nothing journalled."""
-    before = events(bench)
+    before = events(made.bench), held(anna(made))
     with pytest.raises(SignerError) as error:
-        run(bench, "backup.paper", source=str(medium), directory=str(printer), **others)
-    assert list(printer.iterdir()) == []
-    assert events(bench) == before
+        on_paper(made, **others)
+    assert held(printer(made)) == {}
+    assert (events(made.bench), held(anna(made))) == before
     assert error.value.unchanged
     return error.value
 
 
 def test_the_pages_hold_every_secret_file_and_the_journal_knows(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes], tmp_path: Path
+    made: Drawer, tmp_path: Path
 ) -> None:
-    before = {path: path.read_bytes() for path in medium.rglob("*") if path.is_file()}
-    outcome = run(keyed, "backup.paper", source=str(medium), directory=str(printer))
-    (pdf,) = [path for path in printer.rglob("*") if path.is_file()]
-    assert pdf.name == "pai-backup-000007-paper.pdf"
-    assert outcome.data["file"] == str(pdf)
-    data = pdf.read_bytes()
-    assert outcome.data["sha256"] == hashlib.sha256(data).hexdigest()
-    pages = [codes(page.read_bytes()) for page in draw(data, folder(tmp_path / "scans"), 150)]
+    before, files = held(anna(made)), held(copies(made)[0])
+    data = on_paper(made)
+    ((name, pdf),) = held(printer(made)).items()
+    number = data["set"]
+    assert name == f"pai-backup-{number:06}-paper/pai-backup-{number:06}-paper.pdf"
+    assert data["file"] == str(printer(made) / name)
+    assert data["sha256"] == hashlib.sha256(pdf).hexdigest()
+    (tmp_path / "scans").mkdir()
+    pages = [codes(page.read_bytes()) for page in draw(pdf, tmp_path / "scans", 100)]
     assert all(len(page) == 1 for page in pages)
     listed, *parts = ("".join(f"{text}\n" for text in page) for page in pages)
     joined = "".join(parts).encode()
@@ -79,211 +87,151 @@ def test_the_pages_hold_every_secret_file_and_the_journal_knows(
     assert files["gpg-secret.asc"] in joined
     for name in ON_PAPER:
         assert f"{hashlib.sha256(files[name]).hexdigest()} *{name}\n" in listed
-    entry = keyed.journal.entries()[-1]
+    entry = made.bench.journal.entries()[-1]
     assert (entry.event, entry.facts["custodian"], entry.facts["set_number"]) == (
         PRINTED,
-        CUSTODIAN,
-        7,
+        "Anna",
+        number,
     )
     assert set(entry.facts["files"]) == set(ON_PAPER)
-    assert entry.facts["pages"] == len(pages) == outcome.data["pages"]
-    assert {path: path.read_bytes() for path in medium.rglob("*") if path.is_file()} == before
+    assert entry.facts["pages"] == len(pages) == data["pages"]
+    assert held(anna(made)) == before
+    assert "unmount printer" in made.media.calls
+    assert "unmount anna" in made.media.calls
 
 
-def test_the_pages_name_the_keys_as_the_registry_has_them(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes], tmp_path: Path
-) -> None:
-    run(keyed, "backup.paper", source=str(medium), directory=str(printer))
-    (pdf,) = printer.rglob("*.pdf")
+def test_the_pages_name_the_keys_as_the_registry_has_them(made: Drawer, tmp_path: Path) -> None:
+    on_paper(made)
+    (pdf,) = printer(made).rglob("*.pdf")
     first = text_of(pdf.read_bytes(), tmp_path)[0]
-    for key in keyed.registry().keys:
+    for key in made.bench.registry().keys:
         assert key.id in first.replace(" ", "")
-    assert keyed.registry().keys[0].public_key in first
+    assert made.bench.registry().keys[0].public_key in first
 
 
-def test_the_same_again_is_no_conflict(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes]
-) -> None:
-    first = run(keyed, "backup.paper", source=str(medium), directory=str(printer)).data
-    assert run(keyed, "backup.paper", source=str(medium), directory=str(printer)).data == first
+def test_the_same_again_is_no_conflict(made: Drawer) -> None:
+    assert on_paper(made) == on_paper(made)
 
 
-def test_what_it_says_afterwards(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes]
-) -> None:
-    outcome = run(keyed, "backup.paper", source=str(medium), directory=str(printer))
-    said = "\n".join(f"{line.label} {line.text}" for page in outcome.pages for line in page.lines)
-    assert "scan one page and try it" in said
-    assert "minisign.key.01.png | sha256sum" in said
-    digest = hashlib.sha256(files["minisign.key"]).hexdigest()
-    assert digest in said.replace(" ", "").replace("\n", "").replace("itmustprint", "")
+def test_what_it_says_afterwards(made: Drawer) -> None:
+    given = {"source": str(anna(made)), "directory": str(printer(made))}
+    outcome = run(made.bench, "backup.paper", **given)
+    lines = [line for page in outcome.pages for line in page.lines]
+    assert any("scan one page and try it" in line.text for line in lines)
+    assert any("minisign.key.01.png | sha256sum" in line.text for line in lines)
+    digest = hashlib.sha256(held(copies(made)[0])["minisign.key"]).hexdigest()
+    assert digest in "".join(line.text.replace(" ", "") for line in lines)
+
+
+def test_the_medium_is_chosen_from_a_menu_and_mounted_read_only(made: Drawer) -> None:
+    made.media.unmount(anna(made))
+    answers = {"medium-source": "/dev/anna", "medium": "/dev/printer"}
+    data = dict(run(made.bench, "backup.paper", answers).data)
+    assert data["file"].startswith(str(printer(made)))
+    assert "mount anna ro" in made.media.calls
+    assert "mount printer rw" in made.media.calls
 
 
 # --- which set --------------------------------------------------------------------------------
 
 
-def test_the_newest_of_several_unless_another_is_asked_for(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes]
-) -> None:
-    write_set(keyed, medium, set_files(keyed, number=8), 8)
-    newest = run(keyed, "backup.paper", source=str(medium), directory=str(printer))
-    assert newest.data["set"] == 8
-    older = run(keyed, "backup.paper", source=str(medium), directory=str(printer), set="000007")
-    assert older.data["set"] == 7
+@pytest.fixture
+def twice(made: Drawer) -> Drawer:
+    """Anna's medium holds a second, newer set."""
+    made.create("Anna", made.stick("anna"))
+    return made
 
 
-def test_a_damaged_newest_set_is_not_passed_over_in_silence(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes]
-) -> None:
-    write_set(keyed, medium, {**set_files(keyed, number=8), "RESTORE.txt": b"other"}, 8)
-    error = refused(keyed, medium, printer)
+def numbers(made: Drawer) -> list[int]:
+    return sorted({int(folder.name.split("-")[2]) for folder in anna(made).iterdir()})
+
+
+def test_the_newest_of_several_unless_another_is_asked_for(twice: Drawer) -> None:
+    older, newer = numbers(twice)
+    assert on_paper(twice)["set"] == newer
+    assert on_paper(twice, set=f"{older:06}")["set"] == older
+
+
+def test_a_damaged_newest_set_is_not_passed_over_in_silence(twice: Drawer) -> None:
+    older, newer = numbers(twice)
+    (anna(twice) / f"pai-backup-{newer:06}-b" / "RESTORE.txt").write_bytes(b"other")
+    error = refused(twice)
     assert (error.code, error.exit_code) == ("CUS-1/paper-set", EXIT_REFUSED)
-    older = run(keyed, "backup.paper", source=str(medium), directory=str(printer), set="7")
-    assert older.data["set"] == 7
+    assert on_paper(twice, set=str(older))["set"] == older
 
 
-def test_a_set_that_is_not_there(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes]
-) -> None:
-    error = refused(keyed, medium, printer, set="9")
+def test_a_set_that_is_not_there(made: Drawer) -> None:
+    error = refused(made, set="999")
     assert isinstance(error, MediumError)
     assert error.code == "CUS-1/no-such-set"
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "0", "1e3", "\u0661"])
-def test_what_is_no_number(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes], number: str
-) -> None:
-    assert isinstance(refused(keyed, medium, printer, set=number), UsageError)
+def test_what_is_no_number(made: Drawer, number: str) -> None:
+    assert isinstance(refused(made, set=number), UsageError)
 
 
-def test_a_medium_without_a_backup(keyed: Workbench, medium: Path, printer: Path) -> None:
-    error = refused(keyed, medium, printer)
+def test_a_medium_without_a_backup(made: Drawer) -> None:
+    for copy in copies(made):
+        shutil.rmtree(copy)
+    error = refused(made)
     assert (error.code, error.exit_code) == ("CUS-1/no-backup", EXIT_CANNOT_TELL)
 
 
 # --- only what is whole and ours --------------------------------------------------------------
 
-Spoil = Callable[[Path], object]
+Spoil = Callable[[list[Path]], object]
 
 
-def copy(medium: Path, letter: str) -> Path:
-    return medium / f"pai-backup-000007-{letter}"
+def everywhere(copies: list[Path], name: str, data: bytes) -> None:
+    for copy in copies:
+        (copy / name).write_bytes(data)
 
 
-def delete(medium: Path, name: str) -> None:
-    """From all three copies."""
-    for letter in "abc":
-        (copy(medium, letter) / name).unlink()
+def renumber(copy: Path) -> None:
+    copy.rename(copy.with_name(f"pai-backup-000900-{copy.name[-1]}"))
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param(lambda m: (copy(m, "b") / "minisign.key").write_bytes(b"x"), id="one byte"),
-        pytest.param(lambda m: (copy(m, "c") / "gpg-secret.asc").unlink(), id="one file"),
-        pytest.param(lambda m: (copy(m, "a") / "more.txt").write_bytes(b"x"), id="one more"),
-        pytest.param(lambda m: shutil.rmtree(copy(m, "b")), id="one copy"),
-        pytest.param(lambda m: delete(m, "RESTORE.txt"), id="card"),
+        pytest.param(lambda c: (c[1] / "minisign.key").write_bytes(b"x"), id="one byte"),
+        pytest.param(lambda c: shutil.rmtree(c[2]), id="one copy"),
+        pytest.param(lambda c: everywhere(c, "minisign.key", b"x\n"), id="all alike, and wrong"),
+        pytest.param(lambda c: everywhere(c, "MANIFEST.txt", b""), id="no manifest"),
         pytest.param(
-            lambda m: [(copy(m, c) / "minisign.key").write_bytes(b"x\n") for c in "abc"],
-            id="all alike, and wrong",
-        ),
-        pytest.param(lambda m: delete(m, "MANIFEST.txt"), id="no manifest"),
-        pytest.param(
-            lambda m: [copy(m, c).rename(m / f"pai-backup-000009-{c}") for c in "abc"],
+            lambda c: [
+                copy.rename(copy.with_name(f"pai-backup-000900-{copy.name[-1]}")) for copy in c
+            ],
             id="under another number",
         ),
     ],
 )
-def test_what_is_damaged_is_not_printed(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes], spoil: Spoil
-) -> None:
-    spoil(medium)
-    error = refused(keyed, medium, printer)
+def test_what_is_damaged_is_not_printed(made: Drawer, spoil: Spoil) -> None:
+    spoil(copies(made))
+    error = refused(made)
     assert isinstance(error, FormatError)
     assert error.exit_code == EXIT_WRONG
-
-
-def test_a_link_in_place_of_a_file_is_not_followed(
-    keyed: Workbench, medium: Path, printer: Path, files: dict[str, bytes], tmp_path: Path
-) -> None:
-    key = copy(medium, "b") / "minisign.key"
-    key.rename(tmp_path / "elsewhere")
-    key.symlink_to(tmp_path / "elsewhere")
-    assert isinstance(refused(keyed, medium, printer), FormatError)
-
-
-def test_a_manifest_that_nobody_signed_is_worth_nothing(
-    keyed: Workbench, medium: Path, printer: Path
-) -> None:
-    files = set_files(keyed, number=7)
-    unsigned = {
-        n: d for n, d in files.items() if n not in {f"MANIFEST.txt.{s}" for s in ("minisig", "asc")}
-    }
-    write_set(keyed, medium, unsigned, 7)
-    error = refused(keyed, medium, printer)
-    assert (error.code, error.exit_code) == ("CUS-1/unsigned", EXIT_WRONG)
-
-
-@pytest.mark.parametrize("signature", ["MANIFEST.txt.minisig", "MANIFEST.txt.asc"])
-def test_a_forged_manifest_is_found_by_either_signature(
-    keyed: Workbench, medium: Path, printer: Path, signature: str
-) -> None:
-    """Somebody exchanged a file, wrote a new manifest, and kept one old signature."""
-    old = set_files(keyed, number=7)
-    listed = {n: d for n, d in old.items() if not n.startswith("MANIFEST")}
-    forged = signed(keyed, {**listed, "minisign.key": b"untrusted comment: x\n"}, 7)
-    write_set(keyed, medium, {**forged, signature: old[signature]}, 7)
-    assert isinstance(refused(keyed, medium, printer), BadSignature)
-
-
-def test_a_practice_backup_is_no_backup(keyed: Workbench, medium: Path, printer: Path) -> None:
-    files = set_files(keyed, number=7)
-    manifest = files["MANIFEST.txt"]
-    title, _, rest = manifest.partition(b"\n")
-    practice = title + b"\n# REHEARSAL: practice keys; this backs up nothing\n" + rest
-    write_set(keyed, medium, {**files, "MANIFEST.txt": practice}, 7)
-    assert isinstance(refused(keyed, medium, printer), FormatError)
-
-
-def test_a_file_that_would_fill_a_book(keyed: Workbench, medium: Path, printer: Path) -> None:
-    write_set(keyed, medium, set_files(keyed, number=7, revocations_gpg=bytes(1 << 20)), 7)
-    error = refused(keyed, medium, printer)
-    assert (error.code, error.exit_code) == ("CUS-1/paper-size", EXIT_REFUSED)
 
 
 # --- where it goes ----------------------------------------------------------------------------
 
 
-def test_the_pages_do_not_travel_with_the_backup(
-    keyed: Workbench, medium: Path, files: dict[str, bytes], tmp_path: Path
-) -> None:
-    inside = folder(medium / "pages")
-    error = refused(keyed, medium, inside)
-    assert error.code == "CUS-1/paper-medium"
-
-
-def test_nor_on_the_same_medium_by_another_path(
-    keyed: Workbench,
-    medium: Path,
-    printer: Path,
-    files: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    one = MediumIdentity(uuid="1234-ABCD")
-    monkeypatch.setattr(type(keyed.media), "identify", lambda self, directory: one)
-    assert isinstance(refused(keyed, medium, printer), PolicyRefused)
+def test_the_pages_do_not_travel_with_the_backup(made: Drawer, tmp_path: Path) -> None:
+    """Neither within it nor on the same medium by another path."""
+    made.stick("printer", uuid="UUID-anna")
+    given = {"source": str(anna(made)), "directory": str(printer(made))}
+    for directory in (copies(made)[0], printer(made)):
+        with pytest.raises(PolicyRefused) as error:
+            run(made.bench, "backup.paper", **{**given, "directory": str(directory)})
+        assert error.value.code == "CUS-1/paper-medium"
+    assert held(printer(made)) == {}
 
 
 def test_pages_that_do_not_read_are_not_written(
-    keyed: Workbench,
-    medium: Path,
-    printer: Path,
-    files: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
+    made: Drawer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pai_signer.adapters.paper_printer.read_codes", lambda *_: ())
-    error = refused(keyed, medium, printer)
+    error = refused(made)
     assert isinstance(error, ToolError)
     assert error.code == "CUS-1/paper-reread"

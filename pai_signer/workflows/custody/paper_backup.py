@@ -4,14 +4,14 @@ Only what is encrypted already goes onto the pages, so no secret is asked for. N
 said to be done before every page was read again, by another program than drew it.
 """
 
-import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from pai_signer.domain import custody
 from pai_signer.domain.backup import (
     MINISIGN_KEY_NAME,
     OPENPGP_SECRET_NAME,
@@ -25,9 +25,8 @@ from pai_signer.domain.paper_pages import PaperFacts, page_test, render_sheets
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.text import safe_text
-from pai_signer.errors import PolicyRefused, SignerError, UsageError
-from pai_signer.ports import FoundSet
-from pai_signer.workflows.custody.whole_set import HINT, check_whole, chosen_set, read_sets
+from pai_signer.errors import FormatError, MediumError, PolicyRefused, UsageError
+from pai_signer.workflows.custody.judge_set import JudgedSet, judged_sets
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
@@ -38,18 +37,20 @@ from pai_signer.workflows.engine import (
     Step,
     Workflow,
 )
+from pai_signer.workflows.inner_step import InnerStep
 from pai_signer.workflows.pick_directory import (
-    DirectoryState,
     PickMedium,
     TypeFolder,
     checked_directory,
 )
+from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.workbench import Workbench
 
 #: The journal's event; its facts name the set, the pages' file and what was put on them.
 PRINTED: Final = "backup.paper"
 
 FROM: Final = "Which backup shall be put on paper?"
+HINT: Final = "Verify the medium, which repairs what it can: pai-signer backup verify"
 TO: Final = "Where to write the pages, to be printed?"
 
 #: What goes onto paper; everything else of a set is public, or only for this program.
@@ -65,11 +66,10 @@ class FoundBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why_not: str = ""
 
 
-class PaperState(DirectoryState, frozen=True, kw_only=True):
+class PaperState(UnmountState, frozen=True, kw_only=True):
     """Where it stands: ``source`` is the backup medium, ``directory`` where the pages go."""
 
-    source: str = ""
-    wants_to_type_source: bool = False
+    source: UnmountState = UnmountState()
     found: tuple[FoundBackup, ...] = ()
     #: Of the set; 0 until it is chosen.
     number: int = 0
@@ -99,55 +99,34 @@ def paper_backup(
         key="",
         title="Backup on paper",
         start=PaperState(
-            source=checked_directory(source) if source else "",
+            source=UnmountState(directory=checked_directory(source) if source else ""),
             directory=checked_directory(directory) if directory else "",
             number=int(number or 0),
         ),
         steps=(
-            _PickSource(bench),
-            _TypeSource(FROM),
+            _of_source(PickMedium(bench.media, FROM, read_only=True)),
+            _of_source(TypeFolder(FROM)),
             _Look(bench),
             _ChooseSet(),
             PickMedium(bench.media, TO),
             TypeFolder(TO),
             _Write(bench),
+            Unmount(bench.media, lambda state: bool(state.file)),
+            _of_source(Unmount(bench.media, lambda source: bool(source.directory))),
         ),
         outcome=_outcome,
     )
 
 
-class _PickSource(PickMedium[PaperState]):
-    """The medium with the backup: mounted read-only, and another one than the pages go to."""
-
-    id = "source-medium"
-
-    def __init__(self, bench: Workbench) -> None:
-        super().__init__(bench.media, FROM, read_only=True)
-
-    def done(self, state: PaperState) -> bool:
-        return bool(state.source) or state.wants_to_type_source
-
-    def question(self, state: PaperState) -> Question:
-        return dataclasses.replace(super().question(state), name="source-medium")
-
-    def act(self, state: PaperState, answer: Answer, progress: Progress) -> PaperState:
-        picked = super().act(PaperState(), answer, progress)
-        return msgspec.structs.replace(
-            state, source=picked.directory, wants_to_type_source=picked.wants_to_type
-        )
-
-
-class _TypeSource(TypeFolder[PaperState]):
-    id = "source"
-
-    def done(self, state: PaperState) -> bool:
-        return bool(state.source)
-
-    def question(self, state: PaperState) -> Question:
-        return dataclasses.replace(super().question(state), name="source")
-
-    def act(self, state: PaperState, answer: Answer, progress: Progress) -> PaperState:
-        return msgspec.structs.replace(state, source=checked_directory(str(answer)))
+def _of_source(inner: Step[UnmountState]) -> Step[PaperState]:
+    """The same steps for the medium with the backup as for the one that the pages go to."""
+    return InnerStep(
+        inner,
+        get=lambda state: state.source,
+        put=lambda state, source: msgspec.structs.replace(state, source=source),
+        is_wanted=lambda _state: True,
+        suffix="-source",
+    )
 
 
 class _Look(Step[PaperState]):
@@ -167,20 +146,58 @@ class _Look(Step[PaperState]):
         return Automatic("look")
 
     def act(self, state: PaperState, answer: Answer, progress: Progress) -> PaperState:
-        sets = read_sets(self._bench, state.source, progress)
-        found = tuple(self._found(each) for each in sets)
+        sets = _sets(self._bench, state, progress)
+        found = tuple(_found(one) for one in sets)
         number = state.number or (found[0].number if len(found) == 1 else 0)
         if number:
-            chosen_set(self._bench, sets, number)
+            _chosen(sets, number)
         return msgspec.structs.replace(state, found=found, number=number)
 
-    def _found(self, found: FoundSet) -> FoundBackup:
-        try:
-            facts = check_whole(self._bench, found).facts
-        except SignerError as error:
-            return FoundBackup(found.number, f"{found.number:06}", error.summary)
-        shown = f"{facts.number:06}  {facts.custodian}, {facts.made_at:%Y-%m-%d}"
-        return FoundBackup(found.number, shown)
+
+def _sets(bench: Workbench, state: PaperState, progress: Progress) -> tuple[JudgedSet, ...]:
+    """Every set on the medium, newest first; ``MediumError`` where there is none."""
+    directory = state.source.directory
+    sets = judged_sets(bench, Path(directory), progress)
+    if not sets:
+        raise MediumError(
+            "CUS-1/no-backup",
+            f"There is no backup of {bench.profile.project.name} in '{directory}'.",
+            "Give the top of the medium, above the folders with -a, -b and -c in their names.",
+        )
+    return sets
+
+
+def _chosen(sets: Sequence[JudgedSet], number: int) -> tuple[BackupFacts, Mapping[str, bytes]]:
+    """Facts and files of the set of this number, which has to be whole and signed.
+
+    ``MediumError`` where it is not there or not readable, else ``FormatError``.
+    """
+    for one in sets:
+        if one.number != number:
+            continue
+        if one.condition.outcome is custody.Outcome.UNREADABLE:
+            raise MediumError("CUS-2/unreadable", _why_not(one), HINT)
+        if one.facts is None or one.condition.outcome is not None:
+            raise FormatError("CUS-2/damaged", _why_not(one), HINT)
+        return one.facts, one.files
+    there = ", ".join(f"{one.number:06}" for one in sets)
+    raise MediumError(
+        "CUS-1/no-such-set",
+        f"Backup set {number:06} is not on this medium; there is {there}.",
+        "Give the number of one that is there, or plug in the medium that has it.",
+    )
+
+
+def _found(one: JudgedSet) -> FoundBackup:
+    facts = one.facts
+    if facts is None:
+        return FoundBackup(one.number, f"{one.number:06}", _why_not(one))
+    shown = f"{one.number:06}  {facts.custodian}, {facts.made_at:%Y-%m-%d}"
+    return FoundBackup(one.number, shown, _why_not(one) if one.condition.outcome else "")
+
+
+def _why_not(one: JudgedSet) -> str:
+    return f"The set {one.number:06} is not whole and signed: {'; '.join(one.condition.texts)}."
 
 
 class _ChooseSet(Step[PaperState]):
@@ -228,28 +245,26 @@ class _Write(Step[PaperState]):
     def act(self, state: PaperState, answer: Answer, progress: Progress) -> PaperState:
         bench = self._bench
         self._check_apart(state)
-        sets = read_sets(bench, state.source, progress)
-        whole = chosen_set(bench, sets, state.number)
-        printed = {name: whole.files[name] for name in ON_PAPER if name in whole.files}
-        files = cut_files(printed)
-        sheets = render_sheets(paper_facts(bench, whole.facts), files)
+        facts, held = _chosen(_sets(bench, state, progress), state.number)
+        files = cut_files({name: held[name] for name in ON_PAPER if name in held})
+        sheets = render_sheets(paper_facts(bench, facts), files)
         stem = f"{bench.profile.project.slug}-backup-{state.number:06}-paper"
         pdf = bench.paper.render(stem, sheets, progress)
         bench.destinations.write_release(
             Path(state.directory), stem, {f"{stem}.pdf": pdf}, progress
         )
-        digest = hashlib.sha256(pdf).hexdigest()
+        digest, source = hashlib.sha256(pdf).hexdigest(), state.source.directory
         bench.journal.append(
             PRINTED,
             {
-                "custodian": whole.facts.custodian,
+                "custodian": facts.custodian,
                 "set_number": state.number,
-                "medium": msgspec.to_builtins(whole.facts.medium),
+                "medium": msgspec.to_builtins(facts.medium),
                 "folder": stem,
                 "sha256": digest,
                 "pages": len(sheets),
                 "files": {file.name: file.sha256 for file in files[1:]},
-                "command": f"backup paper {state.source} {state.directory}",
+                "command": f"backup paper {source} {state.directory} --set {state.number}",
             },
         )
         return msgspec.structs.replace(
@@ -262,10 +277,10 @@ class _Write(Step[PaperState]):
 
     def _check_apart(self, state: PaperState) -> None:
         """The pages go to a printer, and the backup must not travel with them."""
-        source, target = Path(state.source), Path(state.directory)
+        source, target = Path(state.source.directory), Path(state.directory)
         identify = self._bench.media.identify
         backup = identify(source)
-        if target.is_relative_to(source) or (backup.is_known and backup == identify(target)):
+        if target.is_relative_to(source) or backup.same_as(identify(target)):
             raise PolicyRefused(
                 "CUS-1/paper-medium",
                 "The pages would be written to the medium with the backup on it.",
@@ -300,6 +315,8 @@ def _outcome(state: PaperState) -> Outcome:
         Line(state.file, label="written", mark=Mark.OK),
         Line(f"{state.pages} pages; each was read again before it counted", mark=Mark.OK),
         *digest_lines("SHA-256", state.sha256),
+        unmounted_line(state),
+        unmounted_line(state.source),
     )
     print_it = (
         Line("Print at full size, on a printer at a cable: one in a network keeps copies."),
