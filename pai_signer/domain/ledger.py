@@ -235,6 +235,9 @@ class Ledger:
 
 def custody_text(custody: Sequence[tuple[RegisteredKey, CustodyStatus]], now: datetime) -> str:
     """All keys in one line: the oldest proof where it is enough, else what is missing of which."""
+    rules = custody[0][1].rules
+    if not any(status.pairs or status.why_not for _, status in custody):
+        return f"no backup is known ({rules.custodians} custodians on {rules.media} media wanted)"
     missing: dict[str, list[str]] = {}
     for key, status in custody:
         if not status.is_enough:
@@ -247,7 +250,7 @@ def custody_text(custody: Sequence[tuple[RegisteredKey, CustodyStatus]], now: da
     oldest = min(proof.at for _, status in custody for proof in status.pairs)
     days = (now - oldest).days
     ago = "today" if days == 0 else "1 day ago" if days == 1 else f"{days} days ago"
-    wanted = custody[0][1].rules.custodians
+    wanted = rules.custodians
     return f"{wanted} of {wanted} proved, oldest proof {ago}"
 
 

@@ -109,10 +109,12 @@ class Tmux:
             time.sleep(0.05)
         raise AssertionError(f"{texts} never came:\n{shown}")
 
-    def until_asked(self, *texts: str) -> str:
+    def until_asked(self, *texts: str, within_s: float = 60) -> str:
         """Wait for a question; where its page fills the screen, ask for it by Enter (REV-1)."""
+        deadline = time.monotonic() + within_s
         while True:
             shown = self.until("F1 help")
+            assert time.monotonic() < deadline, f"{texts} never came:\n{shown}"
             if END_OF_PAGE in shown:
                 self.press("Enter")
                 self.until_gone(END_OF_PAGE)
