@@ -16,6 +16,7 @@ from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.ceremony.records import ceremonies_page, held_ceremonies
 from pai_signer.workflows.custody.backup_status import custody_pages
+from pai_signer.workflows.custody.lost_cases import CASES
 from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.keys.birth_revocations import kept_revocations
@@ -29,6 +30,7 @@ from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.
 DISCARD: Final = "unfinished.discard"
+NO_BACKUP: Final = "no backup is known"
 EXPIRED: Final = "the OpenPGP key has expired: extend it first"
 #: The system that each rotation is about: it is offered twice, by its two reasons.
 _ROTATED: Final = {
@@ -178,6 +180,10 @@ class WorkstationDesk:
             **{
                 f"backup.{name}": "" if minisign or openpgp else "there is no key in use"
                 for name in ("create", "verify", "session", "accept")
+            },
+            **{
+                f"backup.lost.{what}": "" if self._bench.ledger().custodians() else NO_BACKUP
+                for what in CASES
             },
         }
         return reasons.get(entry_id, "")

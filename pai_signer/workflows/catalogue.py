@@ -21,6 +21,7 @@ from pai_signer.workflows.ceremony.records import (
 from pai_signer.workflows.custody.accept_attestation import accept_attestation
 from pai_signer.workflows.custody.backup_status import backup_status
 from pai_signer.workflows.custody.create_backup import create_backup
+from pai_signer.workflows.custody.lost import lost
 from pai_signer.workflows.custody.paper_backup import paper_backup
 from pai_signer.workflows.custody.restore import restore_backup
 from pai_signer.workflows.custody.session import backup_session, session_script
@@ -331,6 +332,27 @@ CATALOGUE: Final = (
         "Accept another workstation's attestation",
         "backup accept",
         lambda bench, a: accept_attestation(bench, a.get("directory", "")),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.lost.medium",
+        "A medium is lost or damaged",
+        "backup lost medium",
+        lambda bench, _: lost(bench, "medium"),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.lost.passphrase",
+        "A passphrase is lost",
+        "backup lost passphrase",
+        lambda bench, _: lost(bench, "passphrase"),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.lost.maintainer",
+        "A maintainer is gone",
+        "backup lost maintainer",
+        lambda bench, _: lost(bench, "maintainer"),
         group=Group.BACKUPS,
     ),
     Entry(

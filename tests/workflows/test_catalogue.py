@@ -97,8 +97,8 @@ def test_every_entry_begins_a_conversation(signed: Workbench) -> None:
     arguments = {"version": RELEASE}
     for entry in catalogue.CATALOGUE:
         done = ("release.sign", "release.unsigned", "key.generate")
-        if entry.id in done or entry.id.startswith("key.import"):
-            continue  # refused here, for it is done: see their own tests
+        if entry.id in done or entry.id.startswith(("key.import", "backup.lost")):
+            continue  # refused here, for it is done, or there is none: see their own tests
         conversation = catalogue.begin(signed, entry.id, arguments)
         assert conversation.workflow.title
         assert conversation.step is not None or conversation.finish().pages

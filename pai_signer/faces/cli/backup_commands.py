@@ -116,6 +116,24 @@ def backup_accept(session: CommandSession, directory: str | None) -> None:
     session.run("backup.accept", {"directory": directory or ""}, {})
 
 
+@backup.command("lost")
+@click.argument("what", type=click.Choice(["medium", "passphrase", "maintainer"]))
+@click.option("--whose", metavar="NAME", help="The custodian.")
+@click.option("--which", metavar="UUID", help="The medium, if they have several.")
+@click.option("--happened", metavar="WHAT", help="What became of it, as the wizard offers it.")
+@click.option("--others", type=click.Choice(["yes", "no"]), help="May somebody else use it?")
+@click.option("--why", metavar="TEXT", help="One line for the journal.")
+@click.pass_obj
+def backup_lost(session: CommandSession, /, *, what: str, **given: str | None) -> None:
+    """Withdraw what is lost from the ledger, and say what to do next (CUS-4)."""
+    entry = {
+        "medium": "backup.lost.medium",
+        "passphrase": "backup.lost.passphrase",
+        "maintainer": "backup.lost.maintainer",
+    }[what]
+    session.run(entry, {}, answers_of(given, ()))
+
+
 @backup.command("restore")
 @click.argument("directory", required=False, metavar="SRC")
 @click.option("--set", metavar="NUMBER", help="Which of several sets; else the newest.")
