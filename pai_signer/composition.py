@@ -181,6 +181,7 @@ def rehearsal_plan(bench: Workbench, folder: Path) -> RehearsalPlan:
         version=bench.release_name(practice.VERSION),
         downloads=practice.DOWNLOADS,
         uploads=practice.UPLOADS,
+        custodians=practice.CUSTODIANS,
         publish=lambda exported: practice.publish(folder, exported),
     )
 

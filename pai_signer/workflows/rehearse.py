@@ -28,6 +28,8 @@ class RehearsalPlan:
     version: str
     downloads: str
     uploads: str
+    #: Two more, which play the media of two custodians.
+    custodians: tuple[str, ...]
     #: Puts the exported folder and the artifacts together, as a user would download them.
     publish: Callable[[Path], Path]
 
@@ -37,20 +39,24 @@ def rehearse(
     plan: RehearsalPlan,
     speaker: Speaker,
     phrases: Mapping[str, bytes] | None = None,
+    before_release: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Generate, import, review, sign, export, verify; returns where everything is.
 
     It ends with the proof that production verification rejects what was made. ``phrases``
-    are throwaway passphrases of both keys, for whoever goes on with them.
+    are throwaway passphrases of both keys, for whoever goes on with them; ``before_release``
+    is what is done once there are keys.
     """
     if phrases is None:
         phrases = throwaway_phrases(bench)
     # A practice machine has a network, and perhaps little memory.
     play_entry(bench, "key.generate", {}, {"despite": WHY, **as_answers(phrases)}, speaker)
+    before_release()
     picked = {"medium": plan.downloads}
     play_entry(bench, "release.import", {"version": plan.version}, picked, speaker)
     answers: dict[str, Answer] = {"clock": YES, "confirm": plan.version}
-    answers.update({f"{WAIVE}{check}": WHY for check in _to_waive(bench, plan.version)})
+    waived = _to_waive(bench, plan.version)
+    answers.update({f"{WAIVE}{check}": WHY for check in waived})
     answers.update(as_answers(phrases))
     play_entry(bench, "release.sign", {"version": plan.version}, answers, speaker)
     picked = {"medium": plan.uploads}
@@ -62,7 +68,7 @@ def rehearse(
         Line(_rejected_in_production(bench, folder), label="production", mark=Mark.OK),
         Line(str(folder), label="published files"),
     )
-    data = {**verified.data, "rehearsal": True, "folder": str(folder)}
+    data = {**verified.data, "rehearsal": True, "folder": str(folder), "waived": waived}
     return Outcome((Page("The rehearsal is over", lines),), data)
 
 
@@ -81,7 +87,7 @@ def play_entry(
 
 
 def _to_waive(bench: Workbench, version: str) -> list[str]:
-    """What a practice machine does not have: an air gap, custody."""
+    """What a practice machine does not have: an air gap; custody, where it was not played."""
     bench_candidate = bench.candidate(version)
     results = evaluate(bench, bench_candidate, visit="all", clock_confirmed=True, waivers={})
     return [result.id for result in failures(results) if result.waivable]

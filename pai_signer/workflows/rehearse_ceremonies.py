@@ -1,6 +1,7 @@
 """Every ceremony in the life of the keys, on practice keys and one after the other (FACE-5).
 
-After each of them the keys are published anew, and the practice release, signed by the very
+Two custodians hold the practice keys, so that the release is signed without a waiver of custody.
+After each ceremony the keys are published anew, and the practice release, signed by the very
 first keys, is verified with what was published: it has to stay good to the end.
 """
 
@@ -12,6 +13,7 @@ from typing import Final
 
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.reminders import AvoidedDays, good_expiry_day
+from pai_signer.workflows.custody.custody_now import custody_data, custody_lines
 from pai_signer.workflows.engine import YES, Answer, Outcome
 from pai_signer.workflows.keys.ending_key import MOMENT_FORMAT, REVOKED_KEY
 from pai_signer.workflows.keys.rotation import CONFIRMED_DIGITS
@@ -26,6 +28,7 @@ from pai_signer.workflows.rehearse import (
     throwaway_phrases,
     verify_practice,
 )
+from pai_signer.workflows.rehearse_custody import PracticeCustody
 from pai_signer.workflows.script import Speaker
 from pai_signer.workflows.workbench import Workbench
 
@@ -36,13 +39,18 @@ _LONGER: Final = timedelta(days=60)
 def rehearse_ceremonies(bench: Workbench, plan: RehearsalPlan, speaker: Speaker) -> Outcome:
     """Rehearse the main job, then every ceremony; the outcome tells a verdict after each."""
     phrases = throwaway_phrases(bench)
-    released = rehearse(bench, plan, speaker, phrases)
+    custody = PracticeCustody(bench, plan, speaker)
+    released = rehearse(bench, plan, speaker, phrases, lambda: custody.hold(phrases))
     folder = Path(str(released.data["folder"]))
-    practice = _Practice(bench, plan, speaker, phrases)
+    practice = _Practice(bench, plan, speaker, phrases, custody)
     verdicts = dict(practice.hold_all(folder))
     lines = tuple(Line(text, label=name, mark=Mark.OK) for name, text in verdicts.items())
-    pages = (*released.pages, Page("The practice release after each ceremony", lines))
-    return Outcome(pages, {**released.data, "ceremonies": verdicts})
+    pages = (
+        *released.pages,
+        Page("The practice release after each ceremony", (*lines, *custody_lines(bench))),
+    )
+    data = {**released.data, "ceremonies": verdicts, "custody": custody_data(bench)}
+    return Outcome(pages, data)
 
 
 @dataclass
@@ -53,6 +61,7 @@ class _Practice:
     plan: RehearsalPlan
     speaker: Speaker
     phrases: dict[str, bytes]
+    custody: PracticeCustody
 
     def hold_all(self, folder: Path) -> Iterator[tuple[str, str]]:
         """Hold each ceremony; yields its name and the verdict on the release in ``folder``."""
@@ -95,6 +104,7 @@ class _Practice:
             "endorse": str(sum(old in release.keys for release in self.bench.history().releases)),
             "confirm": old[-CONFIRMED_DIGITS:],
             **as_answers({**self.phrases, "new": new}),
+            **(self.custody.of_none() if reason == "compromised" else self.custody.of_new_key()),
         }
         self._play(f"key.rotate.{system}", {"reason": reason}, answers)
         self.phrases[system] = new

@@ -113,6 +113,10 @@ def test_every_ceremony_is_rehearsed_and_the_release_stays_good(tmp_path: Path) 
         journal = events(bench)
         states = [(key.state, key.life) for key in bench.registry().keys]
         transcripts = [bench.ceremonies.load(name) for name in bench.ceremonies.names()]
+    # Two custodians held the keys: nobody had to waive that (POL-7), to the very end.
+    assert "POL-7" not in outcome.data["waived"]
+    assert [key["enough"] for key in outcome.data["custody"]] == [True, True]
+    assert {"backup.created", "attestation.made"} <= set(journal)
     verdicts = outcome.data["ceremonies"]
     assert len(verdicts) == 6
     assert all(text.startswith("GOOD: PAI v0.2.0: 2 of 2 files") for text in verdicts.values())
@@ -123,5 +127,5 @@ def test_every_ceremony_is_rehearsed_and_the_release_stays_good(tmp_path: Path) 
     assert {state for state, _ in states} == {KeyState.REHEARSAL}
     assert [life for _, life in states].count(KeyState.COMPROMISED) == 1
     texts = [files["transcript.txt"] for files in transcripts if "transcript.txt" in files]
-    assert len(texts) == 5
+    assert len(texts) == 6
     assert all(b"REHEARSAL" in text for text in texts)
