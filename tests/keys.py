@@ -24,6 +24,8 @@ from pai_signer.domain.secret import Secret
 from pai_signer.ports import OpenPgpKeyInfo
 
 WEAK_PASSPHRASE: Final = b"weak test passphrase"
+#: What a custodian's copies are opened with: of the minisign key, and of the OpenPGP key.
+CUSTODIAN_PASSPHRASES: Final = (b"weak custodian passphrase", b"weak custodian phrase for gpg")
 WEAK_SCRYPT_LIMITS: Final = ScryptLimits(ops=1 << 16, memory_bytes=1 << 20)
 WEAK_USER_ID: Final = "Weak Test Key <weak@test.invalid>"
 WEAK_VALID_UNTIL: Final = date(datetime.now(UTC).year + 3, 6, 1)

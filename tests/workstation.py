@@ -26,7 +26,12 @@ from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES, Answer, Question
 from pai_signer.workflows.script import play
 from pai_signer.workflows.workbench import Workbench
-from tests.keys import WEAK_PASSPHRASE, WEAK_SCRYPT_LIMITS, LenientPassphrases
+from tests.keys import (
+    CUSTODIAN_PASSPHRASES,
+    WEAK_PASSPHRASE,
+    WEAK_SCRYPT_LIMITS,
+    LenientPassphrases,
+)
 from tests.repository import make_repository
 
 VERSION: Final = "v0.2.0"
@@ -74,6 +79,13 @@ class Workstation:
         options = ("--confirm", ends, "--despite", "a test machine", *secrets)
         return self.command("key", "rotate", system, *options)
 
+    def backup(self, verb: Literal["create", "verify"], custodian: str, medium: Path) -> list[str]:
+        """``backup create`` or ``verify``; the custodian's come on descriptors 6 and 7."""
+        opened = ("custodian=6", "custodian-gpg=7")
+        own = ("minisign=3", "gpg=4") if verb == "create" else ()
+        secrets = [f"--passphrase-fd={name}" for name in (*own, *opened)]
+        return self.command("backup", verb, medium, "--custodian", custodian, *secrets)
+
     def verify_journal(self) -> list[str]:
         """``journal verify``."""
         return self.command("journal", "verify")
@@ -82,7 +94,7 @@ class Workstation:
 def run(
     command: Sequence[str], *, timeout_s: float = 120, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end with the weak passphrase waiting on descriptors 3 to 5."""
+    """Run it to its end with the weak passphrases waiting on descriptors 3 to 5, 6 and 7."""
     with started(command, environment=environment) as process:
         try:
             stdout, stderr = process.communicate(timeout=timeout_s)
@@ -97,15 +109,14 @@ def started(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """Start it, for what has to happen meanwhile; killed if it still runs at the end."""
-    with tempfile.NamedTemporaryFile() as secret:
-        secret.write(WEAK_PASSPHRASE + b"\n")
-        secret.flush()
-        shell = (
-            "sh",
-            "-c",
-            f'exec 3<{secret.name} 4<{secret.name} 5<{secret.name}; exec "$@"',
-            "sh",
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        secret, *custodians = (Path(folder, name) for name in ("own", "minisign", "gpg"))
+        phrases = (WEAK_PASSPHRASE, *CUSTODIAN_PASSPHRASES)
+        for path, phrase in zip((secret, *custodians), phrases, strict=True):
+            path.write_bytes(phrase + b"\n")
+        descriptors = (secret, secret, secret, *custodians)
+        opened = " ".join(f"{number}<{path}" for number, path in enumerate(descriptors, 3))
+        shell = ("sh", "-c", f'exec {opened}; exec "$@"', "sh")
         with subprocess.Popen(
             [*shell, *command],
             cwd=TOP,
