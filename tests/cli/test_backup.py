@@ -1,7 +1,6 @@
-"""``backup`` as people run it: a process, its options, its exit codes, its JSON (CUS-1 to CUS-3)."""
+"""``backup`` as people run it: options, exit codes, prompts and JSON (CUS-1 to CUS-3)."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.workflows.bench import PHRASES
 
 
 @pytest.fixture
-def drawer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def drawer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A vault, and the media of Anna and Bob in the folder ``sticks``."""
     folder = with_backups(tmp_path / "drawer")
     sticks = folder / "sticks"
@@ -21,7 +20,7 @@ def drawer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         shutil.move(folder / name.casefold(), sticks)
     (sticks / "new").mkdir()
     monkeypatch.setenv("PAI_TEST_STICKS", str(sticks))
-    yield folder
+    return folder
 
 
 def program(drawer: Path, phrases: dict[str, bytes]) -> Program:

@@ -1,4 +1,4 @@
-"""The ledger in both faces: what is backed up, by whom, on what, and until when it counts (CUS-3)."""
+"""The ledger in both faces: what is held by whom on what, and until when it counts (CUS-3)."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,11 +26,12 @@ def text_of(pages: tuple[Page, ...]) -> str:
     return "\n".join(f"{line.label}: {line.text}" for page in pages for line in page.lines)
 
 
-def test_without_keys_and_without_backups_it_says_what_is_next(
-    empty: Workbench, keyed: Workbench
-) -> None:
+def test_without_keys_it_says_so(empty: Workbench) -> None:
     assert "no active key" in text_of(custody_pages(empty))
     assert run(empty, "backup.status").data["keys"] == []
+
+
+def test_without_backups_it_says_what_is_next(keyed: Workbench) -> None:
     outcome = run(keyed, "backup.status")
     assert len(outcome.pages) == 2
     assert "backup create" in text_of(outcome.pages)
