@@ -15,7 +15,9 @@ from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Automatic, Conversation
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.backups import Drawer, backed_up, typed
-from tests.workflows.bench import PHRASES, events, run
+from tests.workflows.bench import PHRASES, ShiftedClock, events, run
+from tests.workflows.compromise import HOURS_LATER
+from tests.workflows.compromise import answers as compromised
 from tests.workflows.rotating import GPG, MINISIGN, NEW_PHRASE, Rotating
 
 #: The custodians' passphrases for the new key.
@@ -100,6 +102,26 @@ def test_without_backups_it_needs_a_reason_and_the_old_ones_are_superseded(made:
     last, proved = made.bench.journal.entries()[-2:]
     assert (last.event, last.facts["outcome"]) == ("backup.failed", "superseded-key")
     assert (proved.event, proved.facts["key"]["algorithm"]) == ("backup.proved", "openpgp")
+
+
+def test_after_a_compromise_the_other_key_alone_signs_for_the_new_ones_backup(
+    tmp_path: Path,
+) -> None:
+    """The compromised key is not even asked for, and what it signed is worth nothing."""
+    with backed_up(tmp_path, ShiftedClock(HOURS_LATER)) as made:
+        old = MINISIGN.active(made.bench)
+        given = {**compromised(made.bench, old), **answers(made, MINISIGN, *both(made))}
+        del given["minisign"]
+        data = run(made.bench, MINISIGN.entry, given, reason="compromised").data
+        (copy, *_) = made.copies(made.folder / "anna", data["backups"][0]["set"])
+        assert not (copy / "MANIFEST.txt.minisig").exists()
+        facts = parse_facts((copy / "backup.json").read_bytes())
+        assert [key.algorithm.value for key in facts.signed_by] == ["openpgp"]
+        # The OpenPGP key is still proved from the older set, which the old key signed too.
+        made.stick("anna")
+        outcome = made.verify("Anna", made.folder / "anna", {"custodian": NEW_ONES["custodian"]})
+        assert outcome.data["outcome"] == "fresh"
+        assert len({key["set"] for key in outcome.data["proved"]}) == 2
 
 
 def test_the_same_medium_or_custodian_twice_is_refused(made: Drawer) -> None:

@@ -26,7 +26,15 @@ def custody_pages(bench: Workbench) -> tuple[Page, ...]:
     pages = [_key_page(key, ledger, rules, now) for key in keys]
     others = [row for row in ledger.rows if all(row.key_id != key.id for key in keys)]
     if others:
-        lines = [line for row in others for line in _row_lines(row, "not an active key")]
+        lines = [
+            line
+            for row in others
+            for line in (
+                Line(row.key_id, label=row.algorithm.shown),
+                *_row_lines(row, "not a key in use"),
+                Line(),
+            )
+        ]
         pages.append(Page("Backups of other keys", tuple(lines)))
     if not keys:
         pages.insert(0, Page("Backups", (Line("there is no active key to back up"),)))
@@ -36,7 +44,7 @@ def custody_pages(bench: Workbench) -> tuple[Page, ...]:
 def _key_page(key: RegisteredKey, ledger: Ledger, rules: CustodyRules, now: datetime) -> Page:
     status = ledger.custody_of(key.id, rules, now)
     lines = [
-        Line(key.id, label=key.algorithm.value),
+        Line(key.id, label=key.algorithm.shown),
         Line(status.text, label="custody", mark=Mark.OK if status.is_enough else Mark.FAIL),
     ]
     if status.due is not None:
@@ -46,14 +54,13 @@ def _key_page(key: RegisteredKey, ledger: Ledger, rules: CustodyRules, now: date
         lines += [Line(), *_row_lines(row, row.why_not(rules, now))]
     if not rows:
         lines += [Line(), Line("Next: pai-signer backup create --custodian NAME DEST")]
-    return Page(f"Backups of the {key.algorithm.value} key", tuple(lines))
+    return Page(f"Backups of the {key.algorithm.shown} key", tuple(lines))
 
 
 def _row_lines(row: Row, why_not: str) -> Iterator[Line]:
     yield Line(row.custodian, label="custodian", mark=Mark.WARN if why_not else Mark.OK)
     serial = f", serial {row.medium.serial}" if row.medium.serial else ""
     yield Line(f"{row.medium.shown}{serial}", label="medium")
-    yield Line(row.key_id, label="key")
     proved = f"{row.proof.at:%Y-%m-%d %H:%M} UTC" if row.proof else "never"
     yield Line(f"{proved} (set {row.set_number})", label="last proof")
     yield Line(why_not or "yes", label="counts")
