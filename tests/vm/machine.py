@@ -114,6 +114,7 @@ for share in job project; do
     mount -t 9p -o $nine $share /host/mnt/$share
 done
 mount --bind /dev /host/dev; mount -t proc proc /host/proc; mount -t sysfs sys /host/sys
+mkdir /host/dev/shm; mount -t tmpfs tmpfs /host/dev/shm
 mkdir /host/mnt/stick
 # usb-storage waits a second before it looks at a stick
 for try in $(seq 100); do [ -b /dev/sda ] && break; sleep 0.1; done
