@@ -204,7 +204,7 @@ def _cover(facts: PaperFacts, files: Sequence[PaperFile]) -> list[str]:
         f"  sha256sum -c {contents.name}",
         *(f"  {_USES[file.name]}" for file in kept if file.name in _USES),
         "Each asks for the custodian's passphrase, which is on no paper here. Where the project's",
-        "newest public key is at hand, import it too: an old copy may read as expired. The keys are",
+        "newest public key is at hand, import it too: an old copy may read as expired. The keys:",
     ]
     for system, key_id in facts.keys:
         lines += textwrap.wrap(
