@@ -203,7 +203,8 @@ def _cover(facts: PaperFacts, files: Sequence[PaperFile]) -> list[str]:
         *(f"  {reading_command(file)}" for file in (*kept, contents)),
         f"  sha256sum -c {contents.name}",
         *(f"  {_USES[file.name]}" for file in kept if file.name in _USES),
-        "Each asks for the custodian's passphrase, which is on no paper here. The keys are",
+        "Each asks for the custodian's passphrase, which is on no paper here. Where the project's",
+        "newest public key is at hand, import it too: an old copy may read as expired. The keys:",
     ]
     for system, key_id in facts.keys:
         lines += textwrap.wrap(
