@@ -105,6 +105,7 @@ class Campaign:
         self._refused: dict[Trail, set[str]] = {}
         self._told: set[Trail] = set()
         self._hangs = 0
+        self._good = list(self.target.seeds)
         self._tokens = (*TOKENS, *self.target.tokens * 4)
         found, self.corpus = self.corpus, list(self.target.seeds)
         for seed in self.target.seeds:  # what is already known is nothing new
@@ -129,9 +130,9 @@ class Campaign:
         return tally
 
     def _next(self, chance: random.Random) -> bytes:
-        # The newest half of the time: what was found last has been tried least.
-        recent = self.corpus[-20:] if chance.random() < 0.5 else self.corpus
-        data = chance.choice(recent)
+        # What is good is one fault away from every rule; what was found last was tried least.
+        pools = (self._good, self.corpus[-20:], self.corpus)
+        data = chance.choice(chance.choice(pools))
         mutators = self.target.mutators
         if mutators and chance.random() < 0.7:
             changed = chance.choice(mutators)(chance, data)
@@ -161,6 +162,8 @@ class Campaign:
                 self.findings.append(Finding(data, f"{self.target.name}: {shown}"))
             return False
         tally.accepted += 1
+        if fresh:
+            self._good.append(data)
         return fresh
 
     def _answer(self, data: bytes) -> None:

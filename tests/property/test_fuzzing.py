@@ -99,8 +99,11 @@ def test_a_name_that_leads_elsewhere_is_told(name: str) -> None:
 
 
 def test_new_lines_lead_deeper() -> None:
-    """Four bytes in a row, found one after the other because each step is kept."""
-    parse_deeper = Target("deeper", _deeper, (b"....",), (FormatError,), lambda *_: None)
+    """Four bytes in a row, found one after the other: an input has three changes at most."""
+    tokens = (b"!", b"@", b"#", b"$")
+    parse_deeper = Target(
+        "deeper", _deeper, (b"....",), (FormatError,), lambda *_: None, tokens=tokens
+    )
     made = Campaign(parse_deeper)
     chance = random.Random(2)
     for _ in range(100):
