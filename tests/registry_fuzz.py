@@ -8,7 +8,6 @@ between the keys stand in its way.
 
 import base64
 import contextlib
-import copy
 import functools
 import hashlib
 import random
@@ -42,6 +41,7 @@ from pai_signer.domain.transition import render_transition, transition_of
 from pai_signer.errors import BadSignature, CannotTell, FormatError, PolicyRefused, UntrustedKey
 from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
+from tests.fuzzing.mutations import TOKENS, own_form, spoilt_bytes, spoilt_rows
 from tests.registries import BORN, YEAR, openpgp_key
 
 SIGNATURE: Final = REGISTRY_NAME + MINISIG_SUFFIX
@@ -124,46 +124,13 @@ def load(files: Mapping[str, bytes]) -> Registry:
     return registry
 
 
-# --- changed without the key -------------------------------------------------------------------
-
-_TOKENS: Final = (
-    *(b"null", b"true", b"-1", b"1e400", b'""', b"{}", b"[]", b"\x00", b"\xff", b"\r\n", b","),
-    *(b'"active"', b'"retired"', b'"rehearsal"', b'"compromised"', b'"keys": []', b'"serial": 9'),
-    *(b"9999-12-31T23:59:59Z", b"0001-01-01T00:00:00Z", b"2026-01-05T12:00:00+14:00"),
-    *(b"[" * 2000, b'{"a":' * 2000, b" " * 100_000, "\u202e".encode(), b"\x1b[2J"),
-)
-
-
-def spoilt_bytes(chance: random.Random, data: bytes) -> bytes:
-    """``data`` after one to three changes of a kind that editors, media and attackers make."""
-    changed = bytearray(data)
-    for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        at = chance.randrange(len(changed) + 1)
-        upto = min(len(changed), at + chance.choice((1, 1, 2, 8, 64)))
-        match chance.randrange(7):
-            case 0:
-                changed[at:upto] = chance.randbytes(upto - at)
-            case 1:
-                del changed[at:upto]
-            case 2:
-                changed[at:at] = changed[at:upto] or b"\n"
-            case 3:
-                changed[at:at] = chance.choice(_TOKENS)
-            case 4:
-                changed[at:upto] = chance.choice(_TOKENS)
-            case 5:
-                lines = changed.splitlines(keepends=True)
-                if lines:  # doubled fields, and lines in another order
-                    line = chance.choice(lines)
-                    lines.insert(chance.randrange(len(lines) + 1), line)
-                    changed = bytearray(b"".join(lines))
-            case _:
-                del changed[at:]
-    return bytes(changed)
-
-
 # --- signed with the right key, against the rules ---------------------------------------------
 
+#: Words of the format, for what is changed without the key.
+_TOKENS: Final = (
+    *TOKENS,
+    *(b'"active"', b'"retired"', b'"rehearsal"', b'"compromised"', b'"keys": []', b'"serial": 9'),
+)
 _DATES: Final = (
     None,
     *("2026-01-05T12:00:00Z", "2027-01-05T12:00:00Z", "2030-01-01T00:00:00Z"),
@@ -199,26 +166,11 @@ def spoilt_record(chance: random.Random) -> bytes:
     """``registry.json`` in the program's own form, with contents that it might never write."""
     tree: dict[str, Any] = msgspec.json.decode(encode_record(known_registry()))
     for _ in range(chance.choice((1, 1, 2, 3, 5))):
-        row = chance.choice([tree, *tree["keys"], *tree["unsigned_releases"]])
-        match chance.randrange(12):
-            case 0:
-                tree["keys"].append(copy.deepcopy(chance.choice([tree, *tree["keys"]])))
-            case 1 if tree["keys"]:
-                tree["keys"].pop(chance.randrange(len(tree["keys"])))
-            case 2:
-                chance.shuffle(tree["keys"])
-            case 3:
-                row[chance.choice(("extra", "Serial", "__class__"))] = 1
-            case 4 if row is not tree:
-                row.pop(chance.choice(list(row)), None)
-            case 5:
-                tree["unsigned_releases"].append(copy.deepcopy(row))
-            case 6:
-                tree["keys"].append(msgspec.to_builtins(_another_key(chance)))
-            case _:
-                name = chance.choice([n for n in _VALUES if n in row] or ["extra"])
-                row[name] = chance.choice(_VALUES.get(name, (1,)))
-    return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+        if chance.random() < 0.1:
+            tree["keys"].append(msgspec.to_builtins(_another_key(chance)))
+        else:
+            spoilt_rows(chance, tree, ("keys", "unsigned_releases"), _VALUES)
+    return own_form(tree)
 
 
 def _another_key(chance: random.Random) -> RegisteredKey:
@@ -232,7 +184,7 @@ def _another_key(chance: random.Random) -> RegisteredKey:
 
 @dataclass
 class Tally:
-    """How many inputs were tried, and what became of them."""
+    """How many registries were tried, and what became of them."""
 
     refused: int = 0
     unharmed: int = 0
@@ -256,7 +208,7 @@ def try_one(chance: random.Random, tally: Tally) -> None:
         files = {REGISTRY_NAME: data, SIGNATURE: signed(data, chance.choice((2, 2, 1, 3)))}
     else:
         name = chance.choice([REGISTRY_NAME, REGISTRY_NAME, SIGNATURE, *files])
-        files[name] = spoilt_bytes(chance, files[name])
+        files[name] = spoilt_bytes(chance, files[name], _TOKENS)
     try:
         accepted = load(files)
     except REFUSALS:

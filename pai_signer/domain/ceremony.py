@@ -294,6 +294,8 @@ def check_transcript(t: Transcript) -> None:
         "somebody else than the witness gave the verdict": verdict is None
         or Participant(role=Role.WITNESS, name=verdict.witness) in t.participants,
         "the words of a comparison are not its digits": all(map(_agrees, t.comparisons)),
+        "a head of the journal is malformed": t.journal_at_begin.is_whole
+        and (t.journal_at_end is None or t.journal_at_end.is_whole),
         "the journal ran backwards": t.journal_at_end is None
         or t.journal_at_end.n >= t.journal_at_begin.n,
     }

@@ -132,7 +132,8 @@ def parse_profile(data: bytes) -> Profile:
         raise _bad("it is larger than 64 KiB")
     try:
         profile = msgspec.convert(tomllib.loads(data.decode("utf-8")), Profile)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    # Deep nesting and endless numbers pass tomllib's grammar and break its implementation.
+    except (ValueError, msgspec.ValidationError, RecursionError) as error:
         raise _bad(safe_text(str(error), limit=300)) from error
     for why in _faults(profile):
         raise _bad(why)

@@ -12,10 +12,12 @@ import msgspec
 
 from pai_signer.domain.artifact import Record
 from pai_signer.domain.history import Visited
+from pai_signer.domain.manifest import is_sha256
 from pai_signer.domain.policy import CheckResult
 from pai_signer.domain.records import decode_record
 from pai_signer.domain.text import safe_text
 from pai_signer.domain.words import to_words
+from pai_signer.errors import FormatError
 
 FORMAT: Final = 1
 MAX_RECEIPT_BYTES: Final = 1 << 20
@@ -54,6 +56,11 @@ class JournalHead(Record, frozen=True, kw_only=True):
 
     n: int
     hash: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be the head of a journal, and stand in words."""
+        return self.n >= 0 and is_sha256(self.hash)
 
 
 class Receipt(Record, frozen=True, kw_only=True):
@@ -94,7 +101,14 @@ def text_name(receipt: str) -> str:
 
 def parse_receipt(data: bytes) -> Receipt:
     """Parse strictly; ``FormatError`` for anything that we would not write."""
-    return decode_record(data, Receipt, "receipt.json", limit_bytes=MAX_RECEIPT_BYTES)
+    receipt = decode_record(data, Receipt, "receipt.json", limit_bytes=MAX_RECEIPT_BYTES)
+    if not receipt.journal.is_whole:
+        raise FormatError(
+            "EXP-3/receipt",
+            "The receipt names no entry of a journal.",
+            "Get it again from where it came.",
+        )
+    return receipt
 
 
 def head_words(head_hash: str) -> str:
