@@ -275,26 +275,10 @@ CATALOGUE: Final = (
         group=Group.CEREMONIES,
     ),
     Entry(
-        "backup.paper",
-        "Put a backup on paper",
-        "backup paper",
-        lambda bench, a: paper_backup(
-            bench, a.get("source", ""), a.get("directory", ""), a.get("set", "")
-        ),
-        group=Group.BACKUPS,
-    ),
-    Entry(
-        "key.publish",
-        "Publish the public keys",
-        "key publish",
-        lambda bench, a: publish_keys(bench, a.get("directory", "")),
-        group=Group.KEYS,
-    ),
-    Entry(
-        "backup.status",
-        "What is proved, and until when",
-        "backup status",
-        lambda bench, _: backup_status(bench),
+        "backup.create",
+        "Make a backup",
+        "backup create",
+        lambda bench, a: create_backup(bench, a.get("custodian", ""), a.get("directory", "")),
         group=Group.BACKUPS,
     ),
     Entry(
@@ -302,13 +286,6 @@ CATALOGUE: Final = (
         "Prove that a backup works",
         "backup verify",
         lambda bench, a: verify_backup(bench, a.get("custodian", ""), a.get("directory", "")),
-        group=Group.BACKUPS,
-    ),
-    Entry(
-        "backup.create",
-        "Make a backup",
-        "backup create",
-        lambda bench, a: create_backup(bench, a.get("custodian", ""), a.get("directory", "")),
         group=Group.BACKUPS,
     ),
     Entry(
@@ -326,6 +303,13 @@ CATALOGUE: Final = (
         "backup session --script",
         lambda bench, _: session_script(bench),
         group=Group.SCRIPTS,
+    ),
+    Entry(
+        "backup.status",
+        "What is proved, and until when",
+        "backup status",
+        lambda bench, _: backup_status(bench),
+        group=Group.BACKUPS,
     ),
     Entry(
         "backup.accept",
@@ -361,6 +345,22 @@ CATALOGUE: Final = (
         "backup restore",
         lambda bench, a: restore_backup(bench, a.get("directory", "")),
         group=Group.BACKUPS,
+    ),
+    Entry(
+        "backup.paper",
+        "Put a backup on paper",
+        "backup paper",
+        lambda bench, a: paper_backup(
+            bench, a.get("source", ""), a.get("directory", ""), a.get("set", "")
+        ),
+        group=Group.BACKUPS,
+    ),
+    Entry(
+        "key.publish",
+        "Publish the public keys",
+        "key publish",
+        lambda bench, a: publish_keys(bench, a.get("directory", "")),
+        group=Group.KEYS,
     ),
     Entry(
         "verify",
