@@ -235,7 +235,7 @@ def compare_typed(
     if _typed_bytes(typed) != expected:
         raise DigestMismatch(
             "REV-1/compared",
-            f"What was typed is not the {safe_text(what, limit=80)} on the screen.",
+            f"What was typed is not the {safe_text(what, limit=80)} of this workstation.",
             "Read it again, slowly. If it differs again, stop: the two are not the same.",
         )
     return Comparison(
