@@ -26,6 +26,7 @@ from pai_signer.errors import (
     UntrustedKey,
     UsageError,
 )
+from pai_signer.faces.cli.backup_options import backup_answers
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Outcome
 from pai_signer.workflows.overview import home_page
@@ -33,7 +34,7 @@ from pai_signer.workflows.release.evaluate import evaluate
 from pai_signer.workflows.script import play
 from pai_signer.workflows.workbench import Workbench
 from tests.keys import weak_passphrase
-from tests.workflows.backups import PEOPLE, typed
+from tests.workflows.backups import PEOPLE, backed_up, typed
 from tests.workflows.bench import (
     PHRASES,
     Silent,
@@ -48,6 +49,8 @@ from tests.workflows.bench import (
     signed_vault,
     stored,
 )
+from tests.workflows.rotating import MINISIGN as ROTATED
+from tests.workflows.rotating import NEW_PHRASE
 
 ANNA: Final = "Anna"
 BOB: Final = "Bob"
@@ -235,6 +238,30 @@ def test_a_second_medium_that_is_newer_gives_its_journal(
     assert entries[:-1] == lost.journal.entries()[:newer]
     facts = msgspec.convert(entries[-1].facts, RestoredFacts)
     assert (facts.set_number, facts.journal_n) == (number_of(media / "anna"), newer)
+
+
+def test_the_set_of_a_rotation_is_passed_over_and_the_old_key_is_told(
+    empty: Workbench, tmp_path: Path
+) -> None:
+    with backed_up(tmp_path) as held:
+        bench = held.bench
+        paper, old = from_paper(bench), ROTATED.active(bench)
+        media = [f"{name}={held.folder / name.casefold()}" for name in PEOPLE]
+        fresh = {"new": NEW_PHRASE, "custodian": b"anna newer", "custodian-2": b"bob newer"}
+        given = {**typed({**PHRASES, **fresh}), **backup_answers(media, None)}
+        run(bench, ROTATED.entry, {**given, "confirm": ROTATED.confirmation(bench)})
+    medium = held.folder / "anna"
+    newest = max(int(folder.name.split("-")[2]) for folder in medium.iterdir())
+    outcome = restore(empty, medium, {**paper, **typed(PEOPLE[ANNA])})
+    assert outcome.data["rotated_since"] == [newest]
+    assert "A KEY WAS ROTATED SINCE" in str(outcome.pages)
+    assert outcome.data["keys"][0] == old
+    with (
+        opened(new_vault(tmp_path / "another")) as another,
+        pytest.raises(UsageError) as caught,
+    ):
+        restore(another, medium, {**paper, **typed(PEOPLE[ANNA]), "set": str(newest)})
+    assert "written in a rotation" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("copy", ["a", "b", "c"])

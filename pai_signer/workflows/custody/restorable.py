@@ -33,11 +33,13 @@ from pai_signer.domain.registry import (
     RegisteredKey,
     Registry,
 )
-from pai_signer.errors import FormatError, MediumError, SignerError
+from pai_signer.errors import FormatError, MediumError, PolicyRefused, SignerError
 from pai_signer.ports import FoundCopy, FoundSet
 from pai_signer.workflows.verify.verify_registry import verify_registry, verify_signed_by_all
 from pai_signer.workflows.workbench import Workbench
 
+#: The code for a set that a rotation wrote before its new key was registered.
+OF_ROTATION: Final = "CUS-4/of-rotation"
 #: The registry's own files, as the vault stores them together.
 REGISTRY_FILES: Final = (
     REGISTRY_NAME,
@@ -124,6 +126,7 @@ def _checked(bench: Workbench, found: FoundSet, letter: str) -> Restorable:
     if not required_names(facts) <= set(files):
         raise _damaged(found, "a file of its keys is missing")
     registry = verify_registry(files, bench.verifiers, accept_rehearsal=rehearsal)
+    _check_is_registered(found, facts, registry)
     verify_signed_by_all(
         files, BACKUP_MANIFEST_NAME, registry, bench.verifiers, accept_rehearsal=rehearsal
     )
@@ -160,20 +163,29 @@ def _check_agrees(
     digest = hashlib.sha256(files[REGISTRY_NAME]).hexdigest()
     stored = [e.facts["registry_sha256"] for e in entries if "registry_sha256" in e.facts]
     head = JournalHead(n=entries[-1].n, hash=entries[-1].hash) if entries else None
-    known = {(key.algorithm, key.id) for key in registry.keys}
     rules = {
         f"{FACTS_NAME} is of another set": facts.number == found.number,
         f"{FACTS_NAME} is of another project": facts.project == registry.project == project,
         "its journal does not end with the entry that it names": facts.journal_head == head,
-        "its journal knows another registry": stored[-1:] == [digest]
+        # Not the last one that it announces: a change may have been given up after a crash.
+        "its journal does not know its registry": digest in stored
         and facts.registry_serial == registry.serial,
-        "its registry does not know its keys": all(
-            (key.algorithm, key.id) in known for key in facts.keys
-        ),
     }
     for why, holds in rules.items():
         if not holds:
             raise _damaged(found, why)
+
+
+def _check_is_registered(found: FoundSet, facts: BackupFacts, registry: Registry) -> None:
+    known = {(key.algorithm, key.id) for key in registry.keys}
+    for key in facts.keys:
+        if (key.algorithm, key.id) not in known:
+            raise PolicyRefused(
+                OF_ROTATION,
+                f"Backup set {found.number:06} was written in a rotation: its registry does not "
+                f"know the new key {key.id} yet.",
+                "Restore from a set that was made after the rotation.",
+            )
 
 
 def _damaged(found: FoundSet, why: str) -> FormatError:

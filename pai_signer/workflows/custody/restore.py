@@ -74,6 +74,7 @@ def _outcome(newest: Restorable, state: RestoreState) -> Outcome:
     lines = [
         *(Line(key_id, label="key", mark=Mark.OK) for key_id in state.imported),
         *_not_restored(newest, state),
+        *_rotated_since(state),
         Line(state.revocations or "none", label="revocations"),
         Line(f"{len(newest.entries)} entries, taken over", label="journal", mark=Mark.OK),
         Line(last, label="last release"),
@@ -89,6 +90,7 @@ def _outcome(newest: Restorable, state: RestoreState) -> Outcome:
         "journal_entries": len(newest.entries),
         "journal_compared": bool(state.head),
         "missing_entries": state.missing,
+        "rotated_since": list(state.rotated_since),
         "last_release": releases[-1].version if releases else None,
         "revocations": state.revocations,
     }
@@ -100,6 +102,14 @@ def _not_restored(newest: Restorable, state: RestoreState) -> Iterator[Line]:
         is_signing = newest.registry.signing_key(key.algorithm) == key
         if is_signing and key.id not in state.imported:
             yield Line(f"{key.id} is not on this medium", label="key", mark=Mark.FAIL)
+
+
+def _rotated_since(state: RestoreState) -> Iterator[Line]:
+    """A key that ended after this set was made signs no more, whatever this registry says."""
+    for number in state.rotated_since:
+        yield Line(f"A KEY WAS ROTATED SINCE (set {number:06})", label="key", mark=Mark.FAIL)
+        yield Line("What was restored is the OLD key: do not sign with it. Restore from a backup")
+        yield Line("that was made after the rotation, or rotate the key again.")
 
 
 def _journal_lines(newest: Restorable, state: RestoreState) -> Iterator[Line]:

@@ -186,6 +186,8 @@ class Restore(RestoreStep):
             yield Line(key_id, label="key")
         yield Line(f"{newest.registry.serial}, {len(newest.registry.keys)} keys", label="registry")
         yield Line(f"{len(newest.entries)} entries", label="journal")
+        for number in state.rotated_since:
+            yield Line(f"A KEY WAS ROTATED SINCE (set {number:06})", mark=Mark.FAIL)
         if state.missing:
             yield Line(f"{state.missing} ENTRIES ARE MISSING", label="journal", mark=Mark.FAIL)
         elif not state.head:

@@ -15,7 +15,12 @@ from pai_signer.domain.registry_rules import check_successor
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UntrustedKey
 from pai_signer.ports import FoundSet
 from pai_signer.workflows.custody.paper_card import card_question, compare_with_card
-from pai_signer.workflows.custody.restorable import Restorable, read_sets, restorable
+from pai_signer.workflows.custody.restorable import (
+    OF_ROTATION,
+    Restorable,
+    read_sets,
+    restorable,
+)
 from pai_signer.workflows.custody.restore_state import (
     FoundChoice,
     RestoreState,
@@ -59,7 +64,10 @@ class Look(RestoreStep):
             read = restorable(self._bench, found)
         except SignerError as error:
             return FoundChoice(
-                number=found.number, shown=f"{found.number:06}", why_not=error.summary
+                number=found.number,
+                shown=f"{found.number:06}",
+                why_not=error.summary,
+                of_rotation=error.code == OF_ROTATION,
             )
         self._media.keep(directory, read)
         facts = read.facts
@@ -77,7 +85,9 @@ class ChooseSet(RestoreStep):
         return bool(state.manifest_sha256)
 
     def question(self, state: RestoreState) -> Question:
-        newest = state.found[0]
+        # The set of a rotation holds one key and no registry that knows it: it is none to restore.
+        whole = [found for found in state.found if not found.of_rotation]
+        newest = (whole or list(state.found))[0]
         return Choice(
             "set",
             "Which of the sets on this medium?",

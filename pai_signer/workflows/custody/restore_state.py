@@ -15,11 +15,15 @@ NAME: Final = "restore-backup"
 
 
 class FoundChoice(Record, frozen=True, kw_only=True):
-    """One set on the medium; ``why_not`` says why it cannot be restored from, or is empty."""
+    """One set on the medium; ``why_not`` says why it cannot be restored from, or is empty.
+
+    ``of_rotation``: it holds the new key of a rotation alone, from before that was registered.
+    """
 
     number: int
     shown: str
     why_not: str = ""
+    of_rotation: bool = False
 
 
 class RestoreState(DirectoryState, frozen=True, kw_only=True):
@@ -39,6 +43,12 @@ class RestoreState(DirectoryState, frozen=True, kw_only=True):
     head: str | None = None
     missing: int = 0
     imported: tuple[str, ...] = ()
+
+    @property
+    def rotated_since(self) -> tuple[int, ...]:
+        """Newer sets on the medium, each with a new key that the chosen one does not know."""
+        return tuple(f.number for f in self.found if f.of_rotation and f.number > self.number)
+
     #: What became of the revocation certificates.
     revocations: str = ""
     restored: bool = False
