@@ -240,7 +240,10 @@ def unpack_revocations(data: bytes) -> dict[str, bytes]:
             found = {
                 member.name: file.read()
                 for member in archive
-                if member.isreg() and (file := archive.extractfile(member)) is not None
+                # A sparse file of a few bytes may say that it is gigabytes of zeros.
+                if member.isreg()
+                and member.size < len(data)
+                and (file := archive.extractfile(member)) is not None
             }
     except (tarfile.TarError, ValueError, OSError) as error:
         raise _refused("revocations", f"{REVOCATIONS_NAME} is no archive") from error
