@@ -7,16 +7,16 @@ the journal's newest entry when it was made, so that a later set never collides 
 """
 
 import hashlib
-import io
 import re
-import tarfile
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from pai_signer.domain import manifest
+from pai_signer.domain.archive import pack, unpack
 from pai_signer.domain.artifact import Record
 from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity, custodian_name
+from pai_signer.domain.names import why_unsafe
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import decode_record
 from pai_signer.domain.registry import (
@@ -41,6 +41,7 @@ OPENPGP_SECRET_NAME: Final = "gpg-secret.asc"  # noqa: S105 - a file name
 OPENPGP_PUBLIC_NAME: Final = "gpg-public.asc"
 JOURNAL_NAME: Final = "journal.jsonl"
 REVOCATIONS_NAME: Final = "revocations.gpg"
+CEREMONIES_NAME: Final = "ceremonies.tar"
 #: The two members of the tar archive inside ``revocations.gpg``.
 REVOCATION_MEMBERS: Final = ("compromised.asc", "superseded.asc")
 
@@ -62,6 +63,7 @@ ALL_NAMES: Final = frozenset(
         *_REGISTRY_SIGNATURES,
         *(name for names in _OF_KEY.values() for name in names),
         REVOCATIONS_NAME,
+        CEREMONIES_NAME,
         BACKUP_MANIFEST_NAME,
         *SIGNATURE_NAMES,
     }
@@ -218,38 +220,47 @@ def required_names(facts: BackupFacts) -> frozenset[str]:
 
 
 def pack_revocations(certificates: Mapping[str, bytes]) -> bytes:
-    """A tar archive (POSIX.1-1988 ustar) of both, the same bytes for the same certificates.
+    """Both certificates in one archive, to be encrypted.
 
     Two files and not one text: gpg would import both at once, and the harder one wins.
     """
     if set(certificates) != set(REVOCATION_MEMBERS):
         raise ValueError("both certificates belong into the archive, and nothing else")
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in REVOCATION_MEMBERS:
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(certificates[name]), 0o600
-            archive.addfile(member, io.BytesIO(certificates[name]))
-    return packed.getvalue()
+    return pack(certificates)
 
 
 def unpack_revocations(data: bytes) -> dict[str, bytes]:
     """Both certificates by name; ``FormatError`` for anything that ``pack_revocations`` is not."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            found = {
-                member.name: file.read()
-                for member in archive
-                # A sparse file of a few bytes may say that it is gigabytes of zeros.
-                if member.isreg()
-                and member.size < len(data)
-                and (file := archive.extractfile(member)) is not None
-            }
-    except (tarfile.TarError, ValueError, OSError) as error:
-        raise _refused("revocations", f"{REVOCATIONS_NAME} is no archive") from error
-    if set(found) != set(REVOCATION_MEMBERS) or pack_revocations(found) != data:
+    found = _unpacked(data, REVOCATIONS_NAME)
+    if set(found) != set(REVOCATION_MEMBERS):
         raise _refused("revocations", f"{REVOCATIONS_NAME} is not as this program packs it")
     return found
+
+
+# --- transcripts and statements ------------------------------------------------------------
+
+
+def pack_ceremonies(ceremonies: Mapping[str, Mapping[str, bytes]]) -> bytes:
+    """Every file of every ceremony, as ``CEREMONY/FILE``: without them no key can be published."""
+    return pack({f"{c}/{n}": data for c, files in ceremonies.items() for n, data in files.items()})
+
+
+def unpack_ceremonies(data: bytes) -> dict[str, dict[str, bytes]]:
+    """Files by ceremony and name; ``FormatError`` for anything that we would not pack."""
+    found: dict[str, dict[str, bytes]] = {}
+    for path, content in _unpacked(data, CEREMONIES_NAME).items():
+        ceremony, slash, name = path.partition("/")
+        if not slash or why_unsafe(ceremony) or why_unsafe(name):
+            raise _refused("ceremonies", f"{CEREMONIES_NAME} holds {safe_text(path, limit=80)}")
+        found.setdefault(ceremony, {})[name] = content
+    return found
+
+
+def _unpacked(data: bytes, shown: str) -> dict[str, bytes]:
+    try:
+        return unpack(data)
+    except ValueError as error:
+        raise _refused("archive", f"{shown} is not as this program packs it") from error
 
 
 def _refused(code: str, why: str) -> FormatError:

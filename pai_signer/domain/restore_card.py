@@ -291,8 +291,9 @@ def _afterwards(openpgp: RegisteredKey | None) -> list[str]:
         *_commands((*kill, 'cd / && rm -rf "$work"')),
         "",
         *_wrapped(
-            "journal.jsonl is what the workstation did up to this backup, and registry.json "
-            "the public keys of that day, signed. A new workstation starts from them."
+            "journal.jsonl is what the workstation did up to this backup, registry.json the "
+            "public keys of that day, signed, and ceremonies.tar the transcripts and "
+            "statements. A new workstation starts from them."
         ),
     ]
 

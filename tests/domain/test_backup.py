@@ -11,18 +11,21 @@ import msgspec
 import pytest
 
 from pai_signer.domain import manifest
+from pai_signer.domain.archive import pack
 from pai_signer.domain.backup import (
     ALL_NAMES,
     BACKUP_MANIFEST_NAME,
     COPIES,
     BackupFacts,
     folder_name,
+    pack_ceremonies,
     pack_revocations,
     parse_facts,
     parse_folder_name,
     parse_manifest,
     render_manifest,
     required_names,
+    unpack_ceremonies,
     unpack_revocations,
 )
 from pai_signer.domain.custody import BackupKey, KeyName, MediumIdentity
@@ -268,3 +271,40 @@ def test_an_archive_that_somebody_else_packed_is_refused() -> None:
             archive.addfile(tarfile.TarInfo(name), io.BytesIO())
     with pytest.raises(FormatError):
         unpack_revocations(packed.getvalue())
+
+
+# --- transcripts and statements -----------------------------------------------------------------
+
+CEREMONIES: Final = {
+    "20261125T024653Z-generate-minisign-gpg": {"transcript.json": b"{}", "transcript.txt": b"x\n"},
+    "20270302T100000Z-rotate-gpg": {
+        "transition-openpgp-974F717AEC205E79.txt.9D77A48587F2D95C.minisig": b"signature\n",
+    },
+}
+
+
+def test_ceremonies_come_back_as_they_were_and_stock_tar_unpacks_them(tmp_path: Path) -> None:
+    packed = pack_ceremonies(CEREMONIES)
+    assert unpack_ceremonies(packed) == CEREMONIES
+    subprocess.run(["tar", "-xf", "-"], input=packed, cwd=tmp_path, check=True)
+    for ceremony, files in CEREMONIES.items():
+        assert {p.name: p.read_bytes() for p in (tmp_path / ceremony).iterdir()} == files
+
+
+@pytest.mark.parametrize(
+    "path", ["a", "a/", "/a", "../a", "a/..", "a/b/c", "a/-b", "a/\x1b", "./a"]
+)
+def test_no_file_of_an_archive_leaves_its_ceremony(path: str) -> None:
+    with pytest.raises(FormatError):
+        unpack_ceremonies(pack({path: b"x"}))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_an_archive_with_anything_but_files_is_refused(kind: bytes) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        member = tarfile.TarInfo("ceremony/transcript.json")
+        member.type, member.linkname = kind, "/etc/passwd"
+        archive.addfile(member)
+    with pytest.raises(FormatError):
+        unpack_ceremonies(packed.getvalue())

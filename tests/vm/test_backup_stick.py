@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 #: Three copies of what stands in a set.
-FILES: Final = 3 * 14
+FILES: Final = 3 * 15
 READ_ONLY: Final = "mount -t vfat -o ro,nosuid,nodev,noexec /dev/sda /mnt/stick"
 
 

@@ -123,6 +123,7 @@ def is_as_new(bench: Workbench) -> bool:
         and not bench.minisign.stray(())
         and not bench.openpgp.stray(())
         and not bench.revocations.names()
+        and not bench.ceremonies.names()
     )
 
 
@@ -178,6 +179,27 @@ def test_keys_registry_journal_and_revocations_come_back(
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def test_a_restored_workstation_publishes_the_statements_of_the_lost_one(
+    empty: Workbench, tmp_path: Path
+) -> None:
+    with opened(keyed_vault(tmp_path / "rotated")) as bench:
+        ROTATED.rotate(bench)
+        given = typed({**PHRASES, "minisign": NEW_PHRASE, **PEOPLE[ANNA]})
+        (tmp_path / "stick").mkdir()
+        run(bench, "backup.create", given, custodian=ANNA, directory=str(tmp_path / "stick"))
+        run(bench, "key.publish", directory=str(_folder(tmp_path / "before")))
+        restore(empty, tmp_path / "stick", answers(bench))
+        held = {name: bench.ceremonies.load(name) for name in bench.ceremonies.names()}
+    assert {name: empty.ceremonies.load(name) for name in empty.ceremonies.names()} == held
+    run(empty, "key.publish", directory=str(_folder(tmp_path / "after")))
+    before, after = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("before", "after")
+    )
+    assert before == after
+    assert any(name.startswith("transition-minisign-") for name in after)
 
 
 def test_where_nobody_knows_a_head_signing_asks_for_a_reason(

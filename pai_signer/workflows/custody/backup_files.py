@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pai_signer.domain.backup import (
     BACKUP_MANIFEST_NAME,
     CARD_NAME,
+    CEREMONIES_NAME,
     FACTS_NAME,
     JOURNAL_NAME,
     MINISIGN_KEY_NAME,
@@ -19,6 +20,7 @@ from pai_signer.domain.backup import (
     REVOCATIONS_NAME,
     BackupFacts,
     check_facts,
+    pack_ceremonies,
     pack_revocations,
     render_manifest,
 )
@@ -120,6 +122,8 @@ def backup_files(
     )
     check_facts(facts)
     files |= registry_files
+    if held := bench.ceremonies.names():
+        files[CEREMONIES_NAME] = pack_ceremonies({c: bench.ceremonies.load(c) for c in held})
     files[JOURNAL_NAME] = b"".join(encode_entry(entry) for entry in to_make.entries)
     files[FACTS_NAME] = encode_record(facts)
     card = render_restore_card(

@@ -13,6 +13,7 @@ from typing import Final
 
 from pai_signer.domain.backup import (
     BACKUP_MANIFEST_NAME,
+    CEREMONIES_NAME,
     COPIES,
     FACTS_NAME,
     JOURNAL_NAME,
@@ -21,6 +22,7 @@ from pai_signer.domain.backup import (
     parse_facts,
     parse_manifest,
     required_names,
+    unpack_ceremonies,
 )
 from pai_signer.domain.journal import JournalEntry, parse_journal
 from pai_signer.domain.progress import Progress
@@ -62,6 +64,12 @@ class Restorable:
     def manifest_sha256(self) -> str:
         """Tells this very set from any other one."""
         return hashlib.sha256(self.files[BACKUP_MANIFEST_NAME]).hexdigest()
+
+    @property
+    def ceremonies(self) -> dict[str, dict[str, bytes]]:
+        """Transcripts and statements by ceremony; ``FormatError`` if they are not as packed."""
+        packed = self.files.get(CEREMONIES_NAME)
+        return unpack_ceremonies(packed) if packed is not None else {}
 
     @property
     def registry_files(self) -> dict[str, bytes]:

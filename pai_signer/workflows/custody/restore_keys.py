@@ -212,6 +212,7 @@ class Restore(RestoreStep):
                 "The clock says that the last entry of the journal is not past yet.",
                 "Set the clock right.",
             )
+        ceremonies = newest.ceremonies
         # Each of these may have been done before a crash: what is done is not done again.
         if len(mine) <= 1:
             bench.journal.take_over(b"".join(encode_entry(entry) for entry in newest.entries))
@@ -220,6 +221,8 @@ class Restore(RestoreStep):
         progress.say(Line(f"{length} entries", label="journal", mark=Mark.OK))
         if not _is_told(bench, length):
             bench.journal.append(CUSTODY_RESTORED, msgspec.to_builtins(self._facts(state)))
+        for ceremony, files in ceremonies.items():
+            bench.ceremonies.save(ceremony, files)
         bench.registry_store.save(newest.registry_files)
         progress.say(Line(f"{newest.registry.serial}", label="registry", mark=Mark.OK))
         return msgspec.structs.replace(state, restored=True)
