@@ -25,8 +25,9 @@ lint: .venv/stamp
 bench: .venv/stamp
 	.venv/bin/python -m tests.bench
 
-# kill -9 and I/O errors at every system call that matters, a million spoilt registries, every
-# guard of a trap taken out (samples of all stand in `make test`), a full pass over 8.5 GB.
+# kill -9 and I/O errors at every system call that matters, a million spoilt registries, a thousand
+# flipped bytes on a backup medium, every guard of a trap taken out (samples of all stand in
+# `make test`), a full pass over 8.5 GB.
 fault-test: .venv/stamp
 	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py -s
 

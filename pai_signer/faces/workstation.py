@@ -164,7 +164,7 @@ class WorkstationDesk:
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else awaited,
             "release.unsigned": "" if minisign or openpgp else "there is no key in use",
             "key.publish": no_key,
-            "backup.paper": no_key,
+            "backup.paper": no_key or ("" if self._bench.ledger().custodians() else NO_BACKUP),
             "key.revocations": ""
             if any(True for _ in kept_revocations(self._bench))
             else "no certificates were made yet",

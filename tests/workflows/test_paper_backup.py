@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from pai_signer.errors import (
     ToolError,
     UsageError,
 )
+from pai_signer.faces.workstation import WorkstationDesk
 from pai_signer.workflows.custody.paper_backup import ON_PAPER, PRINTED
+from pai_signer.workflows.workbench import Workbench
 from tests.paper import codes, draw, text_of
 from tests.workflows.backups import Drawer, backed_up
-from tests.workflows.bench import events, run
+from tests.workflows.bench import events, keyed_vault, new_vault, opened, run
 
 
 @pytest.fixture
@@ -235,3 +238,15 @@ def test_pages_that_do_not_read_are_not_written(
     error = refused(made)
     assert isinstance(error, ToolError)
     assert error.code == "CUS-1/paper-reread"
+
+
+def test_the_app_offers_it_once_a_backup_is_known(made: Drawer, tmp_path: Path) -> None:
+    def why_not(bench: Workbench) -> str:
+        actions = WorkstationDesk(bench, ExitStack()).actions()
+        return next(action.unavailable_because for action in actions if action.id == "backup.paper")
+
+    assert why_not(made.bench) == ""
+    with opened(keyed_vault(tmp_path / "keyed")) as keyed:
+        assert why_not(keyed) == "no backup is known"
+    with opened(new_vault(tmp_path / "empty")) as empty:
+        assert why_not(empty) == "there is no key yet"

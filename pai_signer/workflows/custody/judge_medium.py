@@ -100,7 +100,7 @@ def _unsigned(registry: Registry, one: JudgedSet) -> Seen:
         return Seen(outcome=Outcome.WRONG_KEY, text=text)
     outcome = one.condition.outcome or Outcome.DAMAGED
     text = (
-        f"No copy of the set {one.number} has a manifest that a registered key signed: "
+        f"No copy of the set {one.number} agrees with a manifest that a registered key signed: "
         f"{'; '.join(one.condition.texts)}."
     )
     return Seen(outcome=outcome, text=text)

@@ -5,7 +5,7 @@ such manifest vouches for is only a claim: it may say whose a damaged set was, n
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class JudgedSet:
 
     found: FoundSet
     condition: SetCondition
+    #: What the set says of itself; it grants nothing. Never against a manifest that is signed.
+    claimed: BackupFacts | None
 
     @property
     def number(self) -> int:
@@ -44,18 +46,6 @@ class JudgedSet:
     def facts(self) -> BackupFacts | None:
         """What a signed manifest vouches for."""
         return self.condition.facts
-
-    @property
-    def claimed(self) -> BackupFacts | None:
-        """What the set says of itself, signed or not; it grants nothing."""
-        if self.facts is not None:
-            return self.facts
-        for copy in self.found.copies.values():
-            try:
-                return parse_facts(copy.files.get(FACTS_NAME, b""))
-            except FormatError:
-                continue
-        return None
 
     @property
     def files(self) -> Mapping[str, bytes]:
@@ -85,7 +75,25 @@ def judge_set(bench: Workbench, found: FoundSet) -> JudgedSet:
     """Compare the copies of one set."""
     signed = _Signed(bench)
     copies = {copy: _copy_read(signed, held) for copy, held in found.copies.items()}
-    return JudgedSet(found, compare_copies(found.number, copies))
+    condition = compare_copies(found.number, copies)
+    return JudgedSet(found, condition, condition.facts or _claimed(copies.values()))
+
+
+def _claimed(copies: Collection[CopyRead]) -> BackupFacts | None:
+    """What a set says of itself that is not intact.
+
+    Where a registered key signed a manifest and the facts are not as it says, they are
+    damaged: they no longer tell of another key, nor of another custodian.
+    """
+    signed = [copy for copy in copies if copy.manifest is not None]
+    if signed:
+        return next((copy.facts for copy in signed if copy.facts is not None), None)
+    for copy in copies:
+        try:
+            return parse_facts(copy.files.get(FACTS_NAME, b""))
+        except FormatError:
+            continue
+    return None
 
 
 class _Signed:
