@@ -43,6 +43,7 @@ from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
 from pai_signer.ports import Clock, Host, Media, Passphrases, Sources
+from pai_signer.workflows.check_journal import settle_journal
 from pai_signer.workflows.rehearse import RehearsalPlan
 from pai_signer.workflows.release.settle import settle_unfinished
 from pai_signer.workflows.workbench import Verifiers, Workbench
@@ -140,7 +141,7 @@ def open_workbench(
             scratch=scratch,
         )
         stack.callback(bench.session.wipe)
-        yield bench, settle_unfinished(bench)
+        yield bench, (*settle_journal(bench), *settle_unfinished(bench))
 
 
 # --- rehearsals (FACE-5) ----------------------------------------------------------------

@@ -443,6 +443,9 @@ class Journal(Protocol):
     def entries(self) -> tuple[JournalEntry, ...]:
         """All entries, checked; ``JournalTampered`` says where the chain breaks."""
 
+    def recover(self) -> JournalEntry | None:
+        """Set aside a torn last line that was never acknowledged; the entry that says so."""
+
     def take_over(self, data: bytes) -> None:
         """Put a whole journal in the place of one that holds the vault's birth only (CUS-4)."""
 
