@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pai_signer.domain.artifact import Commit, Finding, HashedFile
 from pai_signer.domain.custody import MediumIdentity
-from pai_signer.domain.host import HostFacts
+from pai_signer.domain.host import HostFacts, Installation
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.openpgp_signatures import RevocationReason
 from pai_signer.domain.paper_pages import Sheet
@@ -432,6 +432,13 @@ class TagStore(Protocol):
 
 
 # --- evidence and state -----------------------------------------------------------------
+
+
+class Program(Protocol):
+    """What runs here, as it is installed (SEC-2)."""
+
+    def installation(self) -> Installation:
+        """Its own files, and what of them is not as it was installed."""
 
 
 class Journal(Protocol):

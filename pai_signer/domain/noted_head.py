@@ -4,7 +4,6 @@ Receipts and paper carry the number of an entry with its hash, or with the hash'
 bytes as words. Whoever holds one can tell whether a journal was rolled back or forked.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +17,6 @@ from pai_signer.errors import FormatError, JournalTampered, UsageError
 #: As many bytes of the hash as stand on paper in words.
 NOTED_BYTES: Final = 8
 _HASH_BYTES: Final = 32
-_SHA256: Final = re.compile("[0-9a-f]{64}")
 _FIND_OUT: Final = (
     "Do not sign. Compare with the other maintainers, the published receipts and every backup "
     "medium; if this vault is the wrong one, restore the newest backup into a new vault. After "
@@ -91,7 +89,7 @@ def check_holds_recorded(entries: Sequence[JournalEntry], head: JournalHead, whe
     """``check_holds`` for a head in a record of ours; ``FormatError`` where it is none."""
     if head.n == 0 and head.hash == GENESIS:  # of a vault that was just made
         return
-    if head.n < 1 or not _SHA256.fullmatch(head.hash):
+    if head.n == 0 or not head.is_whole:
         raise FormatError(
             "JRN-1/head-malformed",
             f"{where} has no journal head that could be one.",

@@ -205,7 +205,7 @@ def test_a_receipt_that_cannot_be_read_is_told_and_stops_nobody(vault: Path) -> 
     receipt["journal"]["hash"] = "zz"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(receipt), indent=2) + b"\n")
     with open_workbench(vault) as (_, notes):
-        assert any("no journal head that could be one" in n for n in notes)
+        assert any("names no entry of a journal" in n for n in notes)
 
 
 def test_a_torn_last_line_is_told_at_the_start_and_journalled(vault: Path) -> None:
