@@ -1,5 +1,6 @@
 """The only place where real adapters are wired to workflows."""
 
+import functools
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -20,6 +21,7 @@ from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.adapters.host import LinuxHost
+from pai_signer.adapters.installation import OwnInstallation
 from pai_signer.adapters.journal_file import FileJournal
 from pai_signer.adapters.media import SystemMedia
 from pai_signer.adapters.minisign import MinisignKeyDirectory
@@ -42,7 +44,8 @@ from pai_signer.adapters.vault_files import (
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
-from pai_signer.ports import Clock, Host, Media, Passphrases, Sources
+from pai_signer.ports import Clock, Host, Media, Passphrases, Program, Sources
+from pai_signer.workflows.check_journal import settle_journal
 from pai_signer.workflows.rehearse import RehearsalPlan
 from pai_signer.workflows.release.settle import settle_unfinished
 from pai_signer.workflows.workbench import Verifiers, Workbench
@@ -114,6 +117,7 @@ def open_workbench(
             info=vault.info,
             clock=time,
             host=LinuxHost(vault=vault.path),
+            program=program(),
             media=media or SystemMedia(vault=vault.path),
             sources=FolderSources(),
             destinations=MediumDestinations(),
@@ -140,7 +144,7 @@ def open_workbench(
             scratch=scratch,
         )
         stack.callback(bench.session.wipe)
-        yield bench, settle_unfinished(bench)
+        yield bench, (*settle_journal(bench), *settle_unfinished(bench))
 
 
 # --- rehearsals (FACE-5) ----------------------------------------------------------------
@@ -204,6 +208,12 @@ def clock() -> Clock:
 def host() -> Host:
     """The laptop."""
     return LinuxHost()
+
+
+@functools.cache
+def program() -> Program:
+    """What runs here; the same for the whole process, for its files are hashed once."""
+    return OwnInstallation()
 
 
 @contextmanager

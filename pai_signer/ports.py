@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pai_signer.domain.artifact import Commit, Finding, HashedFile
 from pai_signer.domain.custody import MediumIdentity
-from pai_signer.domain.host import HostFacts
+from pai_signer.domain.host import HostFacts, Installation
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.openpgp_signatures import RevocationReason
 from pai_signer.domain.paper_pages import Sheet
@@ -434,6 +434,13 @@ class TagStore(Protocol):
 # --- evidence and state -----------------------------------------------------------------
 
 
+class Program(Protocol):
+    """What runs here, as it is installed (SEC-2)."""
+
+    def installation(self) -> Installation:
+        """Its own files, and what of them is not as it was installed."""
+
+
 class Journal(Protocol):
     """The append-only record (JRN-1)."""
 
@@ -442,6 +449,9 @@ class Journal(Protocol):
 
     def entries(self) -> tuple[JournalEntry, ...]:
         """All entries, checked; ``JournalTampered`` says where the chain breaks."""
+
+    def recover(self) -> JournalEntry | None:
+        """Set aside a torn last line that was never acknowledged; the entry that says so."""
 
     def take_over(self, data: bytes) -> None:
         """Put a whole journal in the place of one that holds the vault's birth only (CUS-4)."""

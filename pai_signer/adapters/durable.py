@@ -177,17 +177,6 @@ def append(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
             os.close(descriptor)
 
 
-def shorten(path: Path, count_bytes: int) -> None:
-    """Take ``count_bytes`` off the end of ``path``."""
-    with explained(f"write '{safe_text(path.name)}'"):
-        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size - count_bytes)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def remove(path: Path) -> None:
     """Delete a file so that it stays deleted; one that is not there is fine."""
     with held_directory(path.parent) as folder, explained(f"remove '{safe_text(path.name)}'"):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pai_signer.adapters.hardening import open_doors
 from pai_signer.adapters.network import read_interfaces, read_routes, read_unblocked_radios
 from pai_signer.adapters.process import find_tool, install_line, run
 from pai_signer.domain.host import HostFacts, Tool
@@ -70,6 +71,9 @@ class LinuxHost:
             terminal_columns=columns,
             terminal_rows=rows,
             vault_free_bytes=_or_none(self._vault_free_bytes),
+            open_doors=_or_none(lambda: open_doors(self._umask())),
+            memory_locked=_or_none(self._memory_locked),
+            can_hibernate=_or_none(self._can_hibernate),
         )
 
     def _vault_free_bytes(self) -> int:
@@ -130,6 +134,33 @@ class LinuxHost:
         slaves = device / "slaves"
         below = [slave.name for slave in slaves.iterdir()] if slaves.exists() else []
         return bool(below) and all(self._is_encrypted(slave) for slave in below)
+
+    def _can_hibernate(self) -> bool:
+        """``/sys/power/state`` offers "disk", unless a lockdown or ``nohibernate`` forbids it."""
+        power = self._sys / "power"
+        if not (power / "state").exists():  # built without power management
+            return False
+        mode = power / "disk"
+        disabled = not mode.exists() or mode.read_text().strip() == "[disabled]"
+        return "disk" in (power / "state").read_text().split() and not disabled
+
+    # --- the process itself -------------------------------------------------------------
+
+    def _status(self, name: str) -> str | None:
+        status = (self._proc / "self" / "status").read_text()
+        match = re.search(rf"^{name}:\s+(\w+)", status, re.MULTILINE)
+        return match[1] if match else None
+
+    def _umask(self) -> int | None:
+        umask = self._status("Umask")
+        return None if umask is None else int(umask, 8)
+
+    def _memory_locked(self) -> bool:
+        """No less is locked than is in memory (``VmLck``, ``VmRSS`` of proc(5))."""
+        locked, resident = self._status("VmLck"), self._status("VmRSS")
+        if locked is None or resident is None:
+            raise OSError("no VmLck in status")
+        return int(locked) >= int(resident)
 
     # --- memory -----------------------------------------------------------------------
 

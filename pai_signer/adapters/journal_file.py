@@ -15,6 +15,7 @@ Whatever the moment of a crash, the next look at the journal finishes that.
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import stat
@@ -28,6 +29,7 @@ from pai_signer.adapters.vault_files import read_bounded
 from pai_signer.domain.journal import (
     GENESIS,
     MAX_LINE_BYTES,
+    RECOVERED,
     JournalEntry,
     encode_entry,
     next_entry,
@@ -39,6 +41,8 @@ from pai_signer.ports import Clock
 JOURNAL_NAME: Final = "journal.jsonl"
 HEAD_NAME: Final = "journal.head"
 INCOMING_NAME: Final = "journal.incoming"
+#: Then the number of the line that it would have become, and the start of its SHA-256.
+TORN_PREFIX: Final = "journal.torn-"
 #: A long life of releases is a few megabytes.
 MAX_JOURNAL_BYTES: Final = 256 << 20
 
@@ -59,13 +63,14 @@ class FileJournal:
         self._head = vault / HEAD_NAME
         self._incoming = vault / INCOMING_NAME
         self._clock = clock
+        self._last_data = b""
+        self._last_entries: tuple[JournalEntry, ...] = ()
 
     def append(self, event: str, facts: Mapping[str, Any]) -> JournalEntry:
         """Check the whole journal, then add one entry that is on disk when this returns."""
+        self.recover()
         with self._opened(fcntl.LOCK_EX) as descriptor:
-            entries, head_number, torn_bytes = self._checked(descriptor)
-            if torn_bytes:
-                durable.shorten(self._journal, torn_bytes)
+            entries, head_number, _ = self._checked(descriptor)
             last = entries[-1] if entries else None
             if last and head_number != last.n:
                 # A power cut came between the last entry and its head: the head may only
@@ -80,6 +85,33 @@ class FileJournal:
                     "Shorten what was typed.",
                 )
             durable.append(self._journal, line)
+            self._write_head(entry)
+        return entry
+
+    def recover(self) -> JournalEntry | None:
+        """Set a torn last line aside that no append ever acknowledged; the entry that says so.
+
+        None where the journal is whole; ``JournalTampered`` for any other damage, which is
+        left as it is. The piece is kept first, then journal and entry appear in one step:
+        whatever the moment of a crash, the next look finds the piece or the entry.
+        """
+        with self._opened(fcntl.LOCK_EX) as descriptor:
+            entries, _, torn = self._checked(descriptor)
+            if not torn:
+                return None
+            last = entries[-1] if entries else None
+            line, digest = (last.n if last else 0) + 1, hashlib.sha256(torn).hexdigest()
+            kept_as = f"{TORN_PREFIX}{line:06}-{digest[:8]}"
+            facts = {
+                "line": line,
+                "size_bytes": len(torn),
+                "sha256": digest,
+                "kept_as": kept_as,
+            }
+            entry = next_entry(last, self._clock.now(), RECOVERED, facts)
+            durable.replace(self._journal.with_name(kept_as), torn)
+            whole = b"".join(encode_entry(each) for each in (*entries, entry))
+            durable.replace(self._journal, whole)
             self._write_head(entry)
         return entry
 
@@ -131,26 +163,41 @@ class FileJournal:
     @contextmanager
     def _opened(self, lock: int) -> Iterator[int]:
         self._finish_take_over()
-        with durable.explained("read the journal", requirement="JRN-1"):
-            try:
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                descriptor = os.open(self._journal, flags)
-            except FileNotFoundError as error:
-                raise _tampered("gone", "The journal is gone.") from error
+        descriptor = self._open_locked(lock)
         try:
-            fcntl.flock(descriptor, lock)
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _checked(self, descriptor: int) -> tuple[tuple[JournalEntry, ...], int, int]:
-        """The entries, the number that the head stands at, and the bytes of a torn append."""
+    def _open_locked(self, lock: int) -> int:
+        """The journal, locked; opened again where it was replaced while this waited."""
+        while True:
+            with durable.explained("read the journal", requirement="JRN-1"):
+                try:
+                    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                    descriptor = os.open(self._journal, flags)
+                except FileNotFoundError as error:
+                    raise _tampered("gone", "The journal is gone.") from error
+            try:
+                fcntl.flock(descriptor, lock)
+                if os.path.samestat(os.fstat(descriptor), os.lstat(self._journal)):
+                    return descriptor
+            except FileNotFoundError:
+                pass  # said above, the next time round
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def _checked(self, descriptor: int) -> tuple[tuple[JournalEntry, ...], int, bytes]:
+        """The entries, the number that the head stands at, and the piece of a torn append."""
         data = _read(descriptor)
         number, digest = self._read_head()
-        torn_bytes = len(data) - (data.rfind(b"\n") + 1)
-        if data.count(b"\n") != number:  # a noted entry is cut: parsing says where
-            torn_bytes = 0
-        entries = parse_journal(data[: len(data) - torn_bytes])
+        torn = data[data.rfind(b"\n") + 1 :]
+        # Where a noted entry is cut, or the piece is longer than any line: parsing says where.
+        if data.count(b"\n") != number or len(torn) > MAX_LINE_BYTES:
+            torn = b""
+        entries = self._parsed(data[: len(data) - len(torn)])
         if number > len(entries):
             raise _tampered(
                 "cut",
@@ -164,7 +211,18 @@ class FileJournal:
             )
         if digest != (entries[number - 1].hash if number else GENESIS):
             raise _tampered("head", f"Entry {number} of the journal is not the one that was noted.")
-        return entries, number, torn_bytes
+        return entries, number, torn
+
+    def _parsed(self, data: bytes) -> tuple[JournalEntry, ...]:
+        """Parsed and checked; bytes that are the very same as the last time were so already."""
+        if data.startswith(self._last_data):
+            known = len(self._last_data)
+            more = parse_journal(data[known:], after=self._last_entries[-1:])
+            self._last_entries = (*self._last_entries, *more) if more else self._last_entries
+        else:
+            self._last_entries = parse_journal(data)
+        self._last_data = data
+        return self._last_entries
 
     def _read_head(self) -> tuple[int, str]:
         with durable.explained("read the journal's head", requirement="JRN-1"):

@@ -9,7 +9,8 @@ chain can be checked with ``sha256sum`` and a text editor.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,7 +22,10 @@ from pai_signer.errors import JournalTampered
 
 GENESIS: Final = "0" * 64
 MAX_LINE_BYTES: Final = 1 << 20
+#: The event of an entry that says that a torn last line was set aside.
+RECOVERED: Final = "journal.recovered"
 _HASH_KEY: Final = b',"hash":"'
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class JournalEntry(Record, frozen=True, kw_only=True):
@@ -36,8 +40,10 @@ class JournalEntry(Record, frozen=True, kw_only=True):
 
     @property
     def time(self) -> datetime:
-        """``at`` as an aware time."""
-        return datetime.strptime(self.at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        """``at`` as an aware time; ``ValueError`` if it is not one, in the one form."""
+        if not _TIME.fullmatch(self.at):
+            raise ValueError("its time is not in the form 2026-11-23T18:41:05Z")
+        return datetime.fromisoformat(self.at)  # a tenth of what strptime takes
 
 
 def next_entry(
@@ -61,16 +67,19 @@ def encode_entry(entry: JournalEntry) -> bytes:
     return _head_bytes(fields) + _HASH_KEY + entry.hash.encode() + b'"}\n'
 
 
-def parse_journal(data: bytes) -> tuple[JournalEntry, ...]:
-    """Parse and check a whole journal; ``JournalTampered`` names the first bad line."""
+def parse_journal(data: bytes, *, after: Sequence[JournalEntry] = ()) -> tuple[JournalEntry, ...]:
+    """Parse and check a whole journal; ``JournalTampered`` names the first bad line.
+
+    With ``after``, entries that were checked already, ``data`` is what follows the last of them.
+    """
+    last = after[-1] if after else None
     if data and not data.endswith(b"\n"):
-        raise _broken(data.count(b"\n") + 1, "the line is cut off")
-    return tuple(_checked(data.splitlines(keepends=True)))
+        raise _broken((last.n if last else 0) + data.count(b"\n") + 1, "the line is cut off")
+    return tuple(_checked(data.splitlines(keepends=True), last))
 
 
-def _checked(lines: Iterable[bytes]) -> Iterable[JournalEntry]:
-    last: JournalEntry | None = None
-    for number, line in enumerate(lines, 1):
+def _checked(lines: Iterable[bytes], last: JournalEntry | None) -> Iterable[JournalEntry]:
+    for number, line in enumerate(lines, last.n + 1 if last else 1):
         if len(line) > MAX_LINE_BYTES:
             raise _broken(number, "the line is too long")
         try:

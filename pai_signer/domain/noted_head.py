@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pai_signer.domain.journal import JournalEntry
+from pai_signer.domain.journal import GENESIS, JournalEntry
+from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.text import safe_text
 from pai_signer.domain.words import from_words
 from pai_signer.errors import FormatError, JournalTampered, UsageError
@@ -16,6 +17,11 @@ from pai_signer.errors import FormatError, JournalTampered, UsageError
 #: As many bytes of the hash as stand on paper in words.
 NOTED_BYTES: Final = 8
 _HASH_BYTES: Final = 32
+_FIND_OUT: Final = (
+    "Do not sign. Compare with the other maintainers, the published receipts and every backup "
+    "medium; if this vault is the wrong one, restore the newest backup into a new vault. After "
+    "a restoration, the entry 'custody.restored' says how many entries are missing."
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,11 @@ class NotedHead:
 
 
 def parse_noted_head(text: str) -> NotedHead:
-    """Read ``41 stairway liberty ...`` or ``41 9f27ee06...``; ``UsageError`` for anything else.
+    """Read ``41 stairway liberty ...`` or ``41:9f27ee06...``; ``UsageError`` for anything else.
 
     ``FormatError`` names a word that is misspelt or out of its place.
     """
-    number, _, noted = " ".join(text.split()).partition(" ")
+    number, _, noted = " ".join(text.replace(":", " ", 1).split()).partition(" ")
     if not (number.isascii() and number.isdecimal() and len(number) <= 12 and int(number)):
         raise _no_head(text)
     compact = noted.replace(" ", "").lower()
@@ -54,6 +60,42 @@ def missing_entries(entries: Sequence[JournalEntry], noted: NotedHead) -> int:
     if not bytes.fromhex(entries[noted.n - 1].hash).startswith(noted.digest):
         raise _forked(f"entry {noted.n} of the journal is not the one that was noted")
     return 0
+
+
+def check_holds(entries: Sequence[JournalEntry], noted: NotedHead, where: str) -> None:
+    """Check that a journal holds the entry whose head stands in ``where`` (JRN-1).
+
+    ``JournalTampered`` where it was rolled back to before that entry, or written anew.
+    """
+    try:
+        missing = missing_entries(entries, noted)
+    except JournalTampered as error:
+        raise JournalTampered(
+            "JRN-1/forked",
+            f"{where} knows another entry {noted.n} than this journal: one of the two was "
+            "written anew.",
+            _FIND_OUT,
+        ) from error
+    if missing:
+        raise JournalTampered(
+            "JRN-1/rolled-back",
+            f"{where} knows entry {noted.n}, but this journal ends at entry {len(entries)}: it "
+            "was rolled back, or the vault is an old copy.",
+            _FIND_OUT,
+        )
+
+
+def check_holds_recorded(entries: Sequence[JournalEntry], head: JournalHead, where: str) -> None:
+    """``check_holds`` for a head in a record of ours; ``FormatError`` where it is none."""
+    if head.n == 0 and head.hash == GENESIS:  # of a vault that was just made
+        return
+    if head.n == 0 or not head.is_whole:
+        raise FormatError(
+            "JRN-1/head-malformed",
+            f"{where} has no journal head that could be one.",
+            "Get it again from where it came.",
+        )
+    check_holds(entries, NotedHead(head.n, bytes.fromhex(head.hash)), where)
 
 
 def missing_from(entries: Sequence[JournalEntry], other: Sequence[JournalEntry]) -> int:

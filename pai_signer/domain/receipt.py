@@ -9,6 +9,7 @@ published receipt pins the journal up to there.
 from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pai_signer.domain.artifact import Record
 from pai_signer.domain.history import Visited
@@ -51,6 +52,14 @@ class ReceiptKey(Record, frozen=True, kw_only=True):
     id: str
 
 
+class ReceiptTool(Record, frozen=True, kw_only=True):
+    """An outside program that was at hand, and where: ``version`` as it states it itself."""
+
+    name: str
+    path: str
+    version: str
+
+
 class JournalHead(Record, frozen=True, kw_only=True):
     """The number and hash of the newest journal entry."""
 
@@ -87,6 +96,9 @@ class Receipt(Record, frozen=True, kw_only=True):
     tag: ReceiptTag | None = None
     #: Receipts of earlier visits of the same version, by name, with their SHA-256.
     earlier: dict[str, str] = msgspec.field(default_factory=dict)
+    #: Over the program's own files, and the tools it used (SEC-2). Older receipts lack both.
+    program_sha256: str | UnsetType = UNSET
+    tools: tuple[ReceiptTool, ...] | UnsetType = UNSET
 
 
 def receipt_name(visit: Visited) -> str:
@@ -125,6 +137,8 @@ def render_receipt_text(receipt: Receipt) -> str:
         f"signed at      {receipt.signed_at}",
         f"by             {receipt.maintainer}",
         f"program        {receipt.program}",
+        *([f"  its files    {receipt.program_sha256}"] if receipt.program_sha256 else []),
+        *(f"tool           {tool.version} ({tool.path})" for tool in receipt.tools or ()),
         *(f"key            {key.algorithm} {key.id}" for key in receipt.keys),
         "",
     ]

@@ -18,6 +18,7 @@ from pai_signer.workflows.ceremony.records import (
     list_ceremonies,
     show_ceremony,
 )
+from pai_signer.workflows.check_journal import verify_journal
 from pai_signer.workflows.custody.accept_attestation import accept_attestation
 from pai_signer.workflows.custody.backup_status import backup_status
 from pai_signer.workflows.custody.create_backup import create_backup
@@ -369,6 +370,12 @@ CATALOGUE: Final = (
         lambda bench, a: verify_folder(
             bench.sources, bench.verifiers, a.get("directory", ""), a.get("keys", "")
         ),
+    ),
+    Entry(
+        "journal.verify",
+        "Verify the journal",
+        "journal verify",
+        lambda bench, a: verify_journal(bench, a.get("receipt"), a.get("head")),
     ),
     Entry(
         "journal.export",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from pai_signer.domain.host import HostFacts, Tool
+from pai_signer.domain.host import NEEDED_TOOLS, HostFacts, Installation, Tool
 from pai_signer.domain.ledger import custody_text
 from pai_signer.domain.minisig import STOCK_LIMITS
 from pai_signer.domain.page import Line, Mark, Page
@@ -18,8 +18,6 @@ from pai_signer.workflows.workbench import Workbench
 
 CUSTODY: Final = "custody"
 NO_KEY_YET: Final = "none yet: generate or import one (Ceremonies)"
-#: Without these nothing can be signed; the others only make media more comfortable.
-NEEDED_TOOLS: Final = ("gpg", "git")
 MIN_COLUMNS: Final = 80
 MIN_ROWS: Final = 24
 
@@ -139,7 +137,8 @@ def check_pages(bench: Workbench) -> tuple[Page, ...]:
     behind = ["before the last journal entry: set it"] if last is not None and now < last else []
     clock = _checked("clock", f"{now:%Y-%m-%d %H:%M} UTC; compare it with a watch", behind)
     page = host_page(bench.host.facts())
-    return (Page(page.title, (clock, *_due_lines(bench), *page.lines)),)
+    program = tuple(_program_lines(bench.program.installation()))
+    return (Page(page.title, (clock, *_due_lines(bench), *page.lines, *program)),)
 
 
 def _due_lines(bench: Workbench) -> Iterator[Line]:
@@ -169,6 +168,14 @@ def _host_lines(host: HostFacts) -> Iterator[Line]:
         if swap is None
         else [f"{device} is not encrypted: run 'swapoff {device}'" for device in swap],
     )
+    yield _hibernation_line(host)
+    doors = host.open_doors
+    yield _checked(
+        "process",
+        "no core dump, no debugger, files for this user alone",
+        ["could not be read"] if doors is None else list(doors),
+    )
+    yield _lock_line(host.memory_locked)
     memory = host.memory_available_bytes
     enough = memory is not None and memory > STOCK_LIMITS.memory_bytes
     short = "less than minisign's 1 GiB is free: close other programs"
@@ -183,6 +190,46 @@ def _host_lines(host: HostFacts) -> Iterator[Line]:
     size = f"{host.terminal}, {host.terminal_columns}x{host.terminal_rows}"
     small = host.terminal_columns < MIN_COLUMNS or host.terminal_rows < MIN_ROWS
     yield _checked("terminal", size, [f"{size}: the app needs 80x24"] if small else [])
+
+
+def _hibernation_line(host: HostFacts) -> Line:
+    """Hibernation writes all memory, passphrases included, to swap."""
+    label = "hibernation"
+    if host.can_hibernate is None:
+        return Line("could not be read", label=label, mark=Mark.WARN)
+    if not host.can_hibernate:
+        return Line("the machine cannot", label=label, mark=Mark.OK)
+    if host.swap_unencrypted:
+        text = "would write all memory to swap in the clear: run 'systemctl mask hibernate.target'"
+        return Line(text, label=label, mark=Mark.FAIL)
+    return Line("could write to no swap in the clear", label=label, mark=Mark.OK)
+
+
+def _lock_line(is_locked: bool | None) -> Line:
+    label = "memory lock"
+    if is_locked:
+        return Line("none of this process can reach swap", label=label, mark=Mark.OK)
+    if is_locked is None:
+        return Line("could not be read", label=label, mark=Mark.WARN)
+    text = "not allowed: give your user 'memlock unlimited' in /etc/security/limits.conf"
+    return Line(f"{text}, or run without swap", label=label, mark=Mark.WARN)
+
+
+def _program_lines(program: Installation) -> Iterator[Line]:
+    """The program's own files (SEC-2): what they are, and whether they are as installed."""
+    yield Line(f"pai-signer {program.version}, Python {program.python}", label="program")
+    yield Line(program.sha256, label=f"{program.files} files")
+    if program.problems:
+        more = len(program.problems) - 1
+        others = f", and {more} more" if more else ""
+        text = f"{program.problems[0]}{others}: install it again from the kit"
+        yield Line(text, label="installed", mark=Mark.FAIL)
+    elif program.is_recorded:
+        text = f"all {program.recorded_files} files are as they were installed"
+        yield Line(text, label="installed", mark=Mark.OK)
+    else:
+        text = "it runs from a checkout: compare the digest with another machine's"
+        yield Line(text, label="installed", mark=Mark.WARN)
 
 
 def _checked(label: str, fine: str, problems: list[str]) -> Line:

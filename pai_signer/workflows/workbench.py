@@ -33,6 +33,7 @@ from pai_signer.ports import (
     OpenPgpVerifier,
     PaperPrinter,
     Passphrases,
+    Program,
     Publisher,
     RegistryStore,
     ReleaseStore,
@@ -60,6 +61,7 @@ class Workbench:
     info: VaultInfo
     clock: Clock
     host: Host
+    program: Program
     media: Media
     sources: Sources
     destinations: Destinations

@@ -1,6 +1,8 @@
 """The journal on disk: fsynced, never shortened unseen, whole after a kill at any point (JRN-1)."""
 
 import errno
+import fcntl
+import hashlib
 import os
 import random
 import signal
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +19,13 @@ import pytest
 from pai_signer.adapters import durable
 from pai_signer.adapters.clock import SystemClock
 from pai_signer.adapters.journal_file import FileJournal, begin_journal
-from pai_signer.domain.journal import GENESIS, JournalEntry, encode_entry, next_entry
+from pai_signer.domain.journal import (
+    GENESIS,
+    MAX_LINE_BYTES,
+    JournalEntry,
+    encode_entry,
+    next_entry,
+)
 from pai_signer.errors import (
     FormatError,
     JournalTampered,
@@ -155,23 +164,119 @@ def test_the_head_may_lag_by_one_entry_and_catches_up_before_the_next(
     assert (vault / "journal.head").read_text().startswith("4 ")
 
 
-@pytest.mark.parametrize("kept_bytes", [1, 60, -1])
-def test_a_torn_append_is_written_over_by_the_next(
-    journal: FileJournal, vault: Path, kept_bytes: int
-) -> None:
-    """A kill or power cut within one long write: the line is there in part, the head is not."""
-    journal.append("vault.created", {})
-    before = journal.entries()
+def tear(vault: Path, journal: FileJournal, kept_bytes: int) -> bytes:
+    """A power cut within one long write: the line is there in part, the head is not."""
     file, head = vault / "journal.jsonl", (vault / "journal.head").read_bytes()
     whole = file.read_bytes()
     journal.append("release.signing", {"text": "x" * 10_000})
-    line = file.read_bytes()[len(whole) :]
-    file.write_bytes(whole + line[:kept_bytes])
+    piece = file.read_bytes()[len(whole) :][:kept_bytes]
+    file.write_bytes(whole + piece)
     (vault / "journal.head").write_bytes(head)
+    return piece
+
+
+@pytest.mark.parametrize("kept_bytes", [1, 60, -1])
+def test_a_torn_append_is_kept_aside_and_an_entry_says_so(
+    journal: FileJournal, vault: Path, kept_bytes: int
+) -> None:
+    journal.append("vault.created", {})
+    before = journal.entries()
+    file = vault / "journal.jsonl"
+    whole = file.read_bytes()
+    piece = tear(vault, journal, kept_bytes)
     assert journal.entries() == before
     entry = journal.append("next", {})
-    assert journal.entries() == (*before, entry)
+    recovered = journal.entries()[1]
+    assert journal.entries() == (*before, recovered, entry)
     assert file.read_bytes().startswith(whole)
+    assert recovered.event == "journal.recovered"
+    digest = hashlib.sha256(piece).hexdigest()
+    kept_as = f"journal.torn-000002-{digest[:8]}"
+    assert recovered.facts == {
+        "line": 2,
+        "size_bytes": len(piece),
+        "sha256": digest,
+        "kept_as": kept_as,
+    }
+    assert (vault / kept_as).read_bytes() == piece
+    assert journal.recover() is None
+
+
+@pytest.mark.parametrize("moves", range(4))
+def test_killed_at_any_moment_of_it_the_piece_is_never_set_aside_unseen(
+    journal: FileJournal, vault: Path, moves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append("vault.created", {})
+    piece = tear(vault, journal, 60)
+    real = durable.replace
+    made: list[str] = []
+
+    def counted(path: Path, data: bytes) -> None:
+        if len(made) == moves:
+            raise KeyboardInterrupt
+        made.append(path.name)
+        real(path, data)
+
+    monkeypatch.setattr(durable, "replace", counted)
+    with suppress(KeyboardInterrupt):
+        journal.recover()
+    monkeypatch.undo()
+    after = FileJournal(vault, FixedClock())
+    after.append("next", {})
+    assert [entry.event for entry in after.entries()] == [
+        "vault.created",
+        "journal.recovered",
+        "next",
+    ]
+    assert [path.read_bytes() for path in vault.glob("journal.torn-*")] == [piece]
+
+
+@pytest.mark.parametrize("tail", [b"junk\n", b"{}\n", b"a\nb", b"x" * (MAX_LINE_BYTES + 1)])
+def test_other_damage_behind_the_head_is_no_torn_append(
+    journal: FileJournal, vault: Path, tail: bytes
+) -> None:
+    journal.append("vault.created", {})
+    with (vault / "journal.jsonl").open("ab") as file:
+        file.write(tail)
+    with pytest.raises(JournalTampered):
+        journal.recover()
+    refuse(journal, "JRN-2/chain")
+
+
+def test_what_was_read_once_is_still_checked_when_it_changes(
+    journal: FileJournal, vault: Path
+) -> None:
+    for number in range(3):
+        journal.append("sign", {"number": number})
+    assert len(journal.entries()) == 3
+    file = vault / "journal.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b'"number":1', b'"number":7'))
+    refuse(journal, "JRN-2/chain")
+    file.write_bytes(whole)
+    assert len(journal.entries()) == 3
+    file.write_bytes(whole.replace(b'"number":2', b'"number":7'))
+    refuse(journal, "JRN-2/chain")
+
+
+def test_a_journal_that_is_replaced_while_one_waits_for_it_is_opened_again(
+    journal: FileJournal, vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append("vault.created", {})
+    tear(vault, journal, 60)
+    real = fcntl.flock
+    waits: list[int] = []
+
+    def replaced_meanwhile(descriptor: int, operation: int) -> None:
+        if not waits:
+            waits.append(descriptor)
+            monkeypatch.setattr(fcntl, "flock", real)
+            FileJournal(vault, FixedClock()).recover()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", replaced_meanwhile)
+    assert journal.append("next", {}).n == 3
+    assert len(waits) == 1
 
 
 def test_a_piece_of_a_line_that_the_head_notes_is_no_torn_append(

@@ -123,7 +123,12 @@ def test_a_second_spelling_of_an_entry_is_refused_even_with_a_fitting_hash() -> 
 
 
 @pytest.mark.parametrize(
-    "at", ["2026-11-23", "2026-11-23T18:41:05", "2026-11-23T18:41:05+01:00", "x", "2026-13-01T0Z"]
+    "at",
+    [
+        *("2026-11-23", "2026-11-23T18:41:05", "2026-11-23T18:41:05+01:00", "x", "2026-13-01T0Z"),
+        *("2026-13-01T00:00:00Z", "2026-1-3T1:2:3Z", "20261123T184105Z", "2026-W48-1T18:41:05Z"),
+        *("2026-11-23T18:41:05.5Z", "2026-11-23T18:41Z", "2026-11-23T24:41:05Z", ""),
+    ],
 )
 def test_a_time_that_is_not_utc_whole_seconds_is_refused(at: str) -> None:
     head = LINES[0].rpartition(b',"hash":')[0].replace(b"2026-11-23T18:41:05Z", at.encode())

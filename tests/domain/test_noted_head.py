@@ -4,14 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pai_signer.domain.journal import JournalEntry, next_entry
+from pai_signer.domain.journal import GENESIS, JournalEntry, next_entry
 from pai_signer.domain.noted_head import (
     NotedHead,
+    check_holds,
+    check_holds_recorded,
     missing_entries,
     missing_from,
     parse_noted_head,
 )
-from pai_signer.domain.receipt import head_words
+from pai_signer.domain.receipt import JournalHead, head_words
 from pai_signer.errors import FormatError, JournalTampered, UsageError
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -76,3 +78,45 @@ def test_half_a_word_list_is_not_enough() -> None:
     assert parse_noted_head("5 " + "ab" * 8) == NotedHead(5, bytes([0xAB]) * 8)
     with pytest.raises(UsageError):
         parse_noted_head("5 " + "ab" * 7)
+
+
+# --- heads that somebody else knows (JRN-1) ------------------------------------------------------
+
+
+def head(entries: tuple[JournalEntry, ...], number: int) -> JournalHead:
+    return JournalHead(n=number, hash=entries[number - 1].hash)
+
+
+def test_a_journal_that_holds_the_entry_is_fine() -> None:
+    check_holds_recorded(journal(5), head(journal(5), 5), "The receipt")
+    check_holds_recorded(journal(9), head(journal(5), 5), "The receipt")
+    check_holds_recorded((), JournalHead(n=0, hash=GENESIS), "The transcript")
+    check_holds(journal(5), parse_noted_head(f"5:{journal(5)[-1].hash[:16]}"), "The paper")
+
+
+@pytest.mark.parametrize(
+    ("mine", "code"),
+    [(journal(4), "JRN-1/rolled-back"), ((), "JRN-1/rolled-back"), (journal(6, 3), "JRN-1/forked")],
+)
+def test_one_that_was_rolled_back_or_written_anew_is_not(
+    mine: tuple[JournalEntry, ...], code: str
+) -> None:
+    with pytest.raises(JournalTampered) as caught:
+        check_holds_recorded(mine, head(journal(5), 5), "The receipt")
+    assert (caught.value.code, caught.value.exit_code) == (code, 4)
+    assert caught.value.summary.startswith("The receipt knows")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        JournalHead(n=0, hash="ab" * 32),
+        JournalHead(n=-1, hash="ab" * 32),
+        JournalHead(n=1, hash="zz"),
+        JournalHead(n=1, hash=""),
+        JournalHead(n=1, hash="AB" * 32),
+    ],
+)
+def test_a_record_without_a_head_that_could_be_one_is_malformed(bad: JournalHead) -> None:
+    with pytest.raises(FormatError):
+        check_holds_recorded(journal(3), bad, "The receipt")

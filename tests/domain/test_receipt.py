@@ -13,6 +13,7 @@ from pai_signer.domain.receipt import (
     ReceiptArtifact,
     ReceiptKey,
     ReceiptTag,
+    ReceiptTool,
     head_words,
     parse_receipt,
     receipt_name,
@@ -64,6 +65,23 @@ def receipt(**changes: Any) -> Receipt:
 
 def test_it_reads_back_as_it_was_written() -> None:
     assert parse_receipt(encode_record(receipt())) == receipt()
+
+
+def test_one_from_before_program_and_tools_stood_on_it_is_still_a_receipt() -> None:
+    older = encode_record(receipt())
+    assert b"program_sha256" not in older
+    assert b"tools" not in older
+    newer = receipt(
+        program_sha256="6" * 64,
+        tools=(ReceiptTool(name="gpg", path="/usr/bin/gpg", version="gpg (GnuPG) 2.2.40"),),
+    )
+    assert parse_receipt(encode_record(newer)) == newer != parse_receipt(older)
+    text = render_receipt_text(newer)
+    assert f"program        pai-signer 0.1.0\n  its files    {'6' * 64}\n" in text
+    assert "tool           gpg (GnuPG) 2.2.40 (/usr/bin/gpg)\n" in text
+    assert "its files" not in render_receipt_text(receipt())
+    with pytest.raises(FormatError):
+        parse_receipt(encode_record(newer).replace(b'"path"', b'"place"'))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ QUERIES = {
     "media list",
     "release review",
     "journal show",
-    "journal verify",
 }
 #: Commands that work where there is no vault to take a catalogue's bench from.
 WITHOUT_VAULT = {"init", "rehearse", "verify"}

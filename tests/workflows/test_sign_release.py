@@ -111,6 +111,7 @@ def test_the_receipt_names_keys_rules_waivers_and_the_entry_that_began_it(
     assert (receipt.journal.n, receipt.journal.hash) == (begun.n, begun.hash)
     assert [(c.id, c.reason) for c in receipt.checks if c.reason] == [("POL-7", WHY)]
     assert {key.algorithm for key in receipt.keys} == {"minisign", "openpgp"}
+    assert receipt.program_sha256 == imported.program.installation().sha256
     assert "receipt.txt" in receipt.files
     text = imported.releases.staged(RELEASE)["receipt.txt"].decode()
     assert f"waived because: {WHY}" in text

@@ -5,13 +5,12 @@ from pathlib import Path
 import click
 
 from pai_signer.composition import built_in_profile, make_vault
-from pai_signer.domain.journal import GENESIS, JournalEntry
-from pai_signer.domain.page import Line, Mark, Page
-from pai_signer.domain.receipt import head_words
+from pai_signer.domain.page import Line, Page
 from pai_signer.errors import UsageError
 from pai_signer.faces import wording
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.faces.journal_text import journal_line
+from pai_signer.workflows import catalogue
 from pai_signer.workflows.create_vault import create_vault
 from pai_signer.workflows.engine import Conversation, Session
 from pai_signer.workflows.overview import check_pages
@@ -116,27 +115,14 @@ def journal_show(session: CommandSession) -> None:
 
 
 @journal.command("verify")
+@click.option("--receipt", default="", help="A published receipt.json, signatures beside it.")
+@click.option("--head", default="", help="A head from paper: 'NUMBER: WORDS' or 'NUMBER: HASH'.")
 @click.pass_obj
-def journal_verify(session: CommandSession) -> None:
-    """Check the whole chain; says where it breaks (exit code 4)."""
+def journal_verify(session: CommandSession, receipt: str, head: str) -> None:
+    """Check the whole chain; says where it breaks, and whether it was rolled back (exit code 4)."""
+    given = {"receipt": receipt, "head": head}
     with session.workbench() as bench:
-        entries = bench.journal.entries()
-    head = entries[-1].hash if entries else GENESIS
-    session.print((_head_page(entries),), {"entries": len(entries), "head": head})
-
-
-def _head_page(entries: tuple[JournalEntry, ...]) -> Page:
-    if not entries:  # a crash right after the vault was made
-        return Page("The journal is whole", (Line("it has no entry yet", mark=Mark.OK),))
-    head = entries[-1]
-    return Page(
-        "The journal is whole",
-        (
-            Line(f"{len(entries)}, unbroken", label="entries", mark=Mark.OK),
-            Line(head.hash, label="head"),
-            Line(head_words(head.hash), label="in words"),
-        ),
-    )
+        session.play(catalogue.begin(bench, "journal.verify", given), {})
 
 
 @journal.command("export")

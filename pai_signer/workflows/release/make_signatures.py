@@ -13,6 +13,7 @@ import msgspec
 from pai_signer import __version__
 from pai_signer.domain.artifact import Candidate
 from pai_signer.domain.history import SigningFacts
+from pai_signer.domain.host import NEEDED_TOOLS
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.minisig import trusted_comment
 from pai_signer.domain.page import Line, Mark
@@ -24,6 +25,7 @@ from pai_signer.domain.receipt import (
     ReceiptArtifact,
     ReceiptKey,
     ReceiptTag,
+    ReceiptTool,
     receipt_name,
     render_receipt_text,
     text_name,
@@ -190,6 +192,12 @@ class Visit:
             manifest_sha256=signing.manifest_sha256,
             tag=tag,
             earlier=earlier,
+            program_sha256=self.bench.program.installation().sha256,
+            tools=tuple(
+                ReceiptTool(name=tool.name, path=tool.path, version=tool.version or tool.name)
+                for tool in self.bench.host.facts().tools
+                if tool.path is not None and tool.name in NEEDED_TOOLS
+            ),
         )
 
     def _digests(self) -> dict[str, str]:
