@@ -11,7 +11,7 @@ from tests.traps import TRAPS, Guard, Trap
 
 PACKAGE: Final = Path(pai_signer.__file__).parent
 TESTS: Final = Path(__file__).parent
-TOOLS: Final = {"gpg", "gpgconf", "git", "lsblk", "findmnt", "umount", "udisksctl"}
+TOOLS: Final = {"gpg", "gpgconf", "git", "lsblk", "findmnt", "prlimit", "umount", "udisksctl"}
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.text)

@@ -32,6 +32,10 @@ _SETTINGS: Final = (
     "core.logAllRefUpdates=false",
     "core.fsync=all",
     "core.bigFileThreshold=16m",  # larger blobs are streamed, not held in memory
+    "core.packedGitWindowSize=32m",  # packs are looked at through windows within the limit
+    "core.packedGitLimit=256m",
+    "core.deltaBaseCacheLimit=64m",
+    "pack.threads=2",
     "protocol.allow=never",
     "submodule.recurse=false",
     "transfer.fsckObjects=true",
@@ -41,6 +45,8 @@ _SETTINGS: Final = (
     "i18n.logOutputEncoding=UTF-8",
 )
 _TIMEOUT_S: Final = 60.0
+#: What one git process may take. A few bytes of a pack can say that they are terabytes.
+MEMORY_BYTES: Final = 1 << 30
 
 
 class Git:
@@ -106,6 +112,7 @@ class Git:
             stdin=stdin,
             environment={**_ENVIRONMENT, **(environment or {})},
             accepted_codes=accepted_codes,
+            memory_bytes=MEMORY_BYTES,
         )
 
 

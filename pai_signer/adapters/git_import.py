@@ -28,6 +28,8 @@ MAX_BUNDLE_BYTES: Final = 2 << 30
 IMPORTED: Final = "refs/import/"
 
 _TIMEOUT_S: Final = 900.0
+#: git's words (wrapper.c) where its memory, which ``git_command.MEMORY_BYTES`` bounds, ends.
+_OUT_OF_MEMORY: Final = (b"Out of memory", b"Cannot allocate memory")
 
 
 def take_bundle(git: Git, bundle: Path) -> None:
@@ -105,6 +107,12 @@ def _check_bundle_with(
             "IMP-6/full",
             "There is no room on the workstation's disk to unpack the bundle.",
             "Make room in the vault's filesystem, then import again.",
+        )
+    if any(words in finished.stderr for words in _OUT_OF_MEMORY):
+        raise FormatError(
+            "IMP-6/bomb",
+            "An object in the bundle takes more than 1 GiB of memory to unpack.",
+            "No release has such an object. Do not use the bundle; ask who made it.",
         )
     raise FormatError(
         "IMP-6/bad-bundle",

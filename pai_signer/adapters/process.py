@@ -8,10 +8,11 @@ arguments, environment or standard input.
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -40,6 +41,7 @@ _DEBIAN_PACKAGES: Final = {
     "git": "git",
     "lsblk": "util-linux",
     "findmnt": "util-linux",
+    "prlimit": "util-linux",
     "umount": "mount",
     "udisksctl": "udisks2",
 }
@@ -88,6 +90,7 @@ def run(
     directory: Path | None = None,
     accepted_codes: Sequence[int] | None = (0,),
     limit_bytes: int = 16 << 20,
+    memory_bytes: int | None = None,
 ) -> Finished:
     """Run ``tool`` to its end and return what it left.
 
@@ -95,11 +98,16 @@ def run(
     the first delivers ``secret``, the second collects ``Finished.status``.
     ``accepted_codes`` None accepts any exit code. Raises ``ToolError`` if the tool
     is missing, ends with another code, runs longer than ``timeout_s`` seconds or
-    writes more than ``limit_bytes`` to one of its outputs; it is killed then.
+    writes more than ``limit_bytes`` to one of its outputs; it is killed then, with what
+    it started. No process of it gets more than ``memory_bytes`` of address space: a tool
+    that is given a bomb says that it is out of memory, and the machine is not.
     """
     with ExitStack() as stack:
         pipes = _Pipes(stack)
         argv = [str(find_tool(tool)), *(pipes.number(str(a), secret) for a in arguments)]
+        if memory_bytes is not None:
+            # prlimit(1) sets the limit before the tool begins, so that its children have it too.
+            argv = [str(find_tool("prlimit")), f"--as={memory_bytes}", "--", *argv]
         try:
             child = stack.enter_context(
                 subprocess.Popen(
@@ -129,14 +137,14 @@ def run(
         try:
             exit_code = child.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            child.kill()
+            _stop(child)
             raise ToolError(
                 "SEC-2/tool-timeout",
                 f"{tool} did not finish within {timeout_s:g} seconds and was stopped.",
                 "Try again; if it happens again, check the machine's load and its media.",
             ) from error
         except BaseException:
-            child.kill()
+            _stop(child)
             raise
         feeder.join()
         stdout, stderr, status = (output.result(tool) for output in outputs)
@@ -202,7 +210,7 @@ class _Collector:
         while stream is not None and (chunk := os.read(stream.fileno(), 1 << 16)):
             self._data += chunk
             if len(self._data) > self._limit_bytes:
-                self._child.kill()
+                _stop(self._child)
                 return
 
     def result(self, tool: str) -> bytes:
@@ -215,6 +223,12 @@ class _Collector:
                 "What it was given is not what it should be; do not use it.",
             )
         return bytes(self._data)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """Kill it and its children: it leads a session, and so a process group, of its own."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _feed(stream: IO[bytes] | None, data: bytes) -> None:

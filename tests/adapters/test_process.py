@@ -119,6 +119,24 @@ def test_a_tool_that_hangs_is_stopped() -> None:
     assert time.monotonic() - began < 5
 
 
+def test_what_a_stopped_tool_had_started_is_stopped_too(tmp_path: Path) -> None:
+    """git does its work in children, which would go on filling the disk."""
+    note = tmp_path / "note"
+    assert code_of(lambda: sh(f"(sleep 1; touch {note}) & wait", timeout_s=0.2)) == (
+        "SEC-2/tool-timeout"
+    )
+    time.sleep(1.2)
+    assert not note.exists()
+
+
+def test_memory_is_limited_in_a_tool_and_in_its_children() -> None:
+    assert sh("ulimit -v; sh -c 'ulimit -v'", memory_bytes=64 << 20).stdout == b"65536\n" * 2
+    assert sh("ulimit -v").stdout == b"unlimited\n"
+    hungry = "dd if=/dev/zero of=/dev/null bs=256M count=1"
+    assert sh(hungry, accepted_codes=None).exit_code == 0
+    assert sh(hungry, accepted_codes=None, memory_bytes=64 << 20).exit_code != 0
+
+
 def test_a_tool_that_reads_nothing_does_not_block_us() -> None:
     assert sh("exit 0", stdin=bytes(1 << 20)).exit_code == 0
 
