@@ -229,7 +229,8 @@ def _row(label: str, value: str) -> str:
 
 
 def _wrapped_row(label: str, value: str) -> list[str]:
-    return _wrapped(value, indent=" " * 20, first=f"  {label:<18}")
+    # A label as long as the column still stands apart from its value.
+    return _wrapped(value, indent=" " * 20, first=f"  {label:<17} ")
 
 
 def _blank_line(label: str, *, indent: str = "") -> str:

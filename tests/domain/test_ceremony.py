@@ -14,6 +14,7 @@ from pai_signer.domain.ceremony import (
     Material,
     Participant,
     Precondition,
+    Result,
     Role,
     Transcript,
     Verdict,
@@ -337,6 +338,12 @@ def test_a_missing_thing_and_an_unmet_condition_have_an_empty_box() -> None:
     text = render_transcript(lacking)
     assert "  [ ] spare printer\n" in text
     assert "  [ ] swap (probed): swap is on\n" in text
+
+
+def test_a_label_as_long_as_its_column_stands_apart_from_its_value() -> None:
+    result = Result(what="attestation, SHA-256", text=DIGEST)
+    text = render_transcript(msgspec.structs.replace(transcript(), results=(result,)))
+    assert f"  attestation, SHA-256 {DIGEST[:20]}" in text
 
 
 def test_a_rehearsal_says_so_on_paper() -> None:
