@@ -322,8 +322,10 @@ def _destroying(state: LostState) -> Page:
     """How an old set is done away with; no program can wipe flash."""
     lines = (
         Line("Wait until the new backup is proved. Then destroy the old one, if you have it:"),
-        Line("- Deleting or overwriting does not wipe flash: a stick keeps old blocks that no"),
-        Line("  program can reach. Nothing here claims to have wiped one."),
+        Line(
+            "- Deleting or overwriting does not wipe flash: a stick keeps old blocks that no "
+            "program can reach. Nothing here claims to have wiped one."
+        ),
         Line("- Break the memory chip itself, into pieces; cutting the plug off is not enough."),
         Line("- Burn the paper with the passphrases, and printed pages of the backup."),
         Line("- Let somebody watch, and note date and names."),
