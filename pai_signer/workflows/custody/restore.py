@@ -81,8 +81,10 @@ def _outcome(newest: Restorable, state: RestoreState) -> Outcome:
         *_journal_lines(newest, state),
         Line(),
         Line("The passphrases of the vault are now the custodian's own, as on the medium."),
-        Line("Next: give the second custodian a new backup, with passphrases of their own"),
-        Line("(backup create), and prove it. The next bundle has to be a full one."),
+        Line(
+            "Next: give the second custodian a new backup, with passphrases of their own "
+            "(backup create), and prove it. The next bundle has to be a full one."
+        ),
     ]
     data = {
         "keys": list(state.imported),
@@ -108,8 +110,10 @@ def _rotated_since(state: RestoreState) -> Iterator[Line]:
     """A key that ended after this set was made signs no more, whatever this registry says."""
     for number in state.rotated_since:
         yield Line(f"A KEY WAS ROTATED SINCE (set {number:06})", label="key", mark=Mark.FAIL)
-        yield Line("What was restored is the OLD key: do not sign with it. Restore from a backup")
-        yield Line("that was made after the rotation, or rotate the key again.")
+        yield Line(
+            "What was restored is the OLD key: do not sign with it. Restore from a backup that "
+            "was made after the rotation, or rotate the key again."
+        )
 
 
 def _journal_lines(newest: Restorable, state: RestoreState) -> Iterator[Line]:
@@ -121,5 +125,7 @@ def _journal_lines(newest: Restorable, state: RestoreState) -> Iterator[Line]:
         yield Line("nobody knows whether it is the newest", label="journal", mark=Mark.WARN)
     else:
         return
-    yield Line(f"Any release signed after {end.time:%Y-%m-%d %H:%M} UTC is not in it: look up")
-    yield Line("what is published before you sign. POL-3 asks for that (--waive POL-3=REASON).")
+    yield Line(
+        f"Any release signed after {end.time:%Y-%m-%d %H:%M} UTC is not in it: look up what is "
+        "published before you sign. POL-3 asks for that (--waive POL-3=REASON)."
+    )
