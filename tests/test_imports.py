@@ -6,6 +6,8 @@ what comes in through dependencies and package ``__init__`` files (DESIGN, SEC-1
 
 import ast
 import json
+import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -86,6 +88,25 @@ def test_the_import_contracts_are_kept() -> None:
     done = subprocess.run([tool], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ", 0 broken." in done.stdout
+
+
+def test_network_code_anywhere_breaks_its_contract(tmp_path: Path) -> None:
+    """SEC-1: the contract is one that can fail; a copy with such an import is refused."""
+    shutil.copytree(PACKAGE, tmp_path / "pai_signer", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "pai_signer" / "workflows" / "show.py").open("a") as file:
+        file.write("\nimport http.client\n")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "no network code (SEC-1) BROKEN" in done.stdout
+    assert ", 1 broken." in done.stdout
 
 
 def test_the_domain_is_pure() -> None:

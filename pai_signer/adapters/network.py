@@ -1,4 +1,4 @@
-"""What could reach out of this machine: interfaces, routes, radios (POL-9).
+"""What could reach out of this machine: interfaces, routes, radios (POL-9, SEC-1).
 
 Interfaces and routes come from the kernel by netlink, for the namespace that the
 program really runs in: ``/sys/class/net`` shows another one under ``unshare -n``,

@@ -1,4 +1,7 @@
-"""The laptop's facts, in real network namespaces and on sample trees of /proc and /sys (POL-9)."""
+"""The laptop's facts, in real network namespaces and on sample trees of /proc and /sys.
+
+What could reach out is told (POL-9), and telling it opens no internet socket (SEC-1).
+"""
 
 import contextlib
 import json

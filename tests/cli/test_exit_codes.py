@@ -1,4 +1,7 @@
-"""Exit codes, one JSON object, and flags that are never lost (PRODUCT.md, "Command line")."""
+"""Exit codes, one JSON object, and flags that are never lost (PRODUCT.md, "Command line").
+
+No flag and no saved state stands in for the version that has to be typed (REV-2).
+"""
 
 import shutil
 import signal

@@ -1,4 +1,7 @@
-"""Hostile media: each thing is refused with a clear line, nothing hangs, nothing is signed."""
+"""Hostile media: each thing is refused with a clear line, nothing hangs, nothing is signed.
+
+No byte of a name or a text reaches the terminal as it is (SEC-3).
+"""
 
 import os
 import shutil

@@ -1,7 +1,9 @@
 """The main job from flags alone, without a network, on real images; stock tools judge it.
 
 One session at stock strength is played once for the module; its results are then
-looked at from all sides. Issue 2, "Shows".
+looked at from all sides: what git brings in and takes out (IMP-6, SIG-4), each signature by the
+stock tools (SIG-2, SIG-3), the exported folder (EXP-1), and all of it in an empty network
+namespace (SEC-1).
 """
 
 import hashlib

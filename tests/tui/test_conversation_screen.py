@@ -1,4 +1,4 @@
-"""The one screen that renders every step (FACE-1, FACE-3, REV-1)."""
+"""The one screen that renders every step (FACE-1, FACE-3, REV-1, REV-2)."""
 
 import pytest
 from textual.events import Paste

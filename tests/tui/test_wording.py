@@ -1,4 +1,4 @@
-"""Numbers and sentences that both faces share."""
+"""Numbers and sentences that both faces share; errors in their three parts (FACE-4)."""
 
 import pytest
 

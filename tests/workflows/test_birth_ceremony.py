@@ -1,4 +1,4 @@
-"""Keys are born in a ceremony: compared, revocable, and never made twice (KEY-1)."""
+"""Keys are born in a ceremony: compared (REV-1), revocable, and never made twice (KEY-1)."""
 
 import dataclasses
 from collections.abc import Mapping

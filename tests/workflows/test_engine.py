@@ -1,4 +1,7 @@
-"""The conversation: on, back, resumed, discarded; never a secret in what is saved (FACE-3)."""
+"""The conversation: on, back, resumed, discarded; never a secret in what is saved (FACE-3).
+
+Every error is completed by what is unchanged (FACE-4).
+"""
 
 import json
 from collections.abc import Callable

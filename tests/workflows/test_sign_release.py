@@ -1,4 +1,7 @@
-"""Signing: review, confirmation, signatures, and what must never be signed (POL, REV, SIG)."""
+"""Signing: review, confirmation, signatures, and what must never be signed (POL, REV, SIG).
+
+The receipt says all of it (EXP-3), and the air gap is asked again at the end (POL-9).
+"""
 
 import dataclasses
 import json
