@@ -263,7 +263,9 @@ def journal_checks_and_help(app: Tmux) -> None:
     app.until("7 of 7 entries")
     app.press("Escape")
     app.pick("Checks of this machine")
-    app.until("air gap", "entropy", "terminal")
+    app.until("air gap", "process", "memory lock", "entropy")
+    app.press("NPage")
+    app.until("terminal", "program", "installed")
     app.press("Escape")
     app.until("Checks of this machine", "more above")  # what was picked stays highlighted
 

@@ -13,7 +13,7 @@ import pytest
 
 from pai_signer.domain.ceremony import digest_groups
 from pai_signer.domain.custody import RestoredFacts
-from pai_signer.domain.journal import encode_entry, next_entry, parse_journal
+from pai_signer.domain.journal import JournalEntry, encode_entry, next_entry, parse_journal
 from pai_signer.domain.policy import CheckResult, Result
 from pai_signer.domain.receipt import head_words
 from pai_signer.domain.registry import Algorithm
@@ -430,13 +430,24 @@ def test_another_second_medium_is_not_believed(
 
 def rewritten(vault: Path, to: Path, keep: int) -> Path:
     """A copy of ``vault`` whose journal has another entry behind the first ``keep``."""
-    shutil.copytree(vault, to)
-    lines = (to / "journal.jsonl").read_bytes().splitlines(keepends=True)[:keep]
-    last = parse_journal(b"".join(lines))[-1]
+    last = rolled_back(vault, to, keep)
     other = next_entry(last, last.time, "key.published", {"directory": "elsewhere"})
-    (to / "journal.jsonl").write_bytes(b"".join([*lines, encode_entry(other)]))
+    with (to / "journal.jsonl").open("ab") as file:
+        file.write(encode_entry(other))
     (to / "journal.head").write_text(f"{other.n} {other.hash}\n")
     return to
+
+
+def rolled_back(vault: Path, to: Path, keep: int) -> JournalEntry:
+    """A copy of ``vault`` as an old one: nothing in it knows a later entry; its last entry."""
+    shutil.copytree(vault, to)
+    lines = (to / "journal.jsonl").read_bytes().splitlines(keepends=True)[:keep]
+    (to / "journal.jsonl").write_bytes(b"".join(lines))
+    last = parse_journal(b"".join(lines))[-1]
+    (to / "journal.head").write_text(f"{last.n} {last.hash}\n")
+    for folder in ("releases", "ceremonies"):
+        shutil.rmtree(to / folder, ignore_errors=True)
+    return last
 
 
 def test_a_second_medium_with_another_history_is_loud(
@@ -473,11 +484,7 @@ def test_nor_over_a_journal_without_keys(empty: Workbench, lost: Workbench, medi
 
 def test_a_vault_that_was_rolled_back_is_noticed(media: Path, tmp_path: Path) -> None:
     vault = tmp_path / "old"
-    shutil.copytree(prepared() / "vault", vault)
-    lines = (vault / "journal.jsonl").read_bytes().splitlines(keepends=True)[:2]
-    (vault / "journal.jsonl").write_bytes(b"".join(lines))
-    last = parse_journal(b"".join(lines))[-1]
-    (vault / "journal.head").write_text(f"{last.n} {last.hash}\n")
+    rolled_back(prepared() / "vault", vault, 2)
     with opened(vault) as bench, pytest.raises(JournalTampered) as caught:
         restore(bench, media / "anna", {})
     assert caught.value.code == "CUS-4/rolled-back"
