@@ -33,7 +33,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
                 and (file := archive.extractfile(member)) is not None
             }
     except (tarfile.TarError, OSError) as error:
-        raise ValueError("it is no archive") from error
+        raise ValueError("is no archive") from error
     if pack(found) != data:
-        raise ValueError("it is an archive of another kind")
+        raise ValueError("is not as this program packs it")
     return found

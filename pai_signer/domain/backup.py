@@ -231,7 +231,7 @@ def pack_revocations(certificates: Mapping[str, bytes]) -> bytes:
 
 def unpack_revocations(data: bytes) -> dict[str, bytes]:
     """Both certificates by name; ``FormatError`` for anything that ``pack_revocations`` is not."""
-    found = _unpacked(data, REVOCATIONS_NAME)
+    found = _unpacked(data, REVOCATIONS_NAME, "revocations")
     if set(found) != set(REVOCATION_MEMBERS):
         raise _refused("revocations", f"{REVOCATIONS_NAME} is not as this program packs it")
     return found
@@ -248,7 +248,7 @@ def pack_ceremonies(ceremonies: Mapping[str, Mapping[str, bytes]]) -> bytes:
 def unpack_ceremonies(data: bytes) -> dict[str, dict[str, bytes]]:
     """Files by ceremony and name; ``FormatError`` for anything that we would not pack."""
     found: dict[str, dict[str, bytes]] = {}
-    for path, content in _unpacked(data, CEREMONIES_NAME).items():
+    for path, content in _unpacked(data, CEREMONIES_NAME, "ceremonies").items():
         ceremony, slash, name = path.partition("/")
         if not slash or why_unsafe(ceremony) or why_unsafe(name):
             raise _refused("ceremonies", f"{CEREMONIES_NAME} holds {safe_text(path, limit=80)}")
@@ -256,11 +256,11 @@ def unpack_ceremonies(data: bytes) -> dict[str, dict[str, bytes]]:
     return found
 
 
-def _unpacked(data: bytes, shown: str) -> dict[str, bytes]:
+def _unpacked(data: bytes, shown: str, code: str) -> dict[str, bytes]:
     try:
         return unpack(data)
     except ValueError as error:
-        raise _refused("archive", f"{shown} is not as this program packs it") from error
+        raise _refused(code, f"{shown} {error}") from error
 
 
 def _refused(code: str, why: str) -> FormatError:
