@@ -16,7 +16,7 @@ from pai_signer.ports import Passphrases
 MAX_PASSPHRASE_BYTES: Final = 1024
 NAMES: Final = (
     *("minisign", "gpg", "new", "revoked"),
-    *("custodian", "custodian-gpg", "custodian-2", "custodian-2-gpg", "second", "second-gpg"),
+    *("custodian", "custodian-gpg", "custodian-2", "custodian-2-gpg"),
 )
 NOT_OFFERED: Final = (
     "No words are offered: this terminal could keep them. Roll dice for six or more words"
