@@ -82,9 +82,13 @@ def only_secret_key(home: GpgHome, key_file: bytes) -> str:
 def import_secret_key(home: GpgHome, key_file: bytes, fingerprint: str, passphrase: Secret) -> None:
     """Import the one key; that the passphrase opens it is *not* shown by success."""
     finished = home.run(["--import"], stdin=key_file, passphrase=passphrase)
+    told = parse_status(finished.status)
+    # gnupg, doc/DETAILS: "IMPORT_RES <count> ...", the number of keys that it found to process.
+    if any(line.keyword == "IMPORT_RES" and line.arguments[:1] == ("0",) for line in told):
+        raise _not_a_key_file("gpg finds no key in it")
     imported = {
         line.arguments[1]
-        for line in parse_status(finished.status)
+        for line in told
         # Bit 16: "Contains private key".
         if line.keyword == "IMPORT_OK" and len(line.arguments) > 1
         if line.arguments[0].isdecimal() and int(line.arguments[0]) & 16

@@ -474,6 +474,23 @@ def test_no_flipped_byte_of_a_secret_packet_is_ever_proved(outside: OpenPgpBacku
     assert {"CUS-2/damaged-key", "CUS-2/other-key", "CUS-2/other-subkey"} <= codes
 
 
+def test_a_copy_in_which_gpg_finds_no_key_is_damaged_and_no_riddle(outside: OpenPgpBackups) -> None:
+    """Behind a signature of absurd length gpg stops to read, and says that it processed nothing."""
+    whole, at = dearmored_secret_key(copy()), 0
+    for packet in packets(copy()):
+        at += len(packet.raw)
+        if packet.tag != 2:
+            continue
+        body = packet.body
+        hashed = 6 + int.from_bytes(body[4:6], "big")  # RFC 4880, 5.2.3
+        first_integer = hashed + 2 + int.from_bytes(body[hashed : hashed + 2], "big") + 2
+        spoilt = bytearray(whole)
+        spoilt[at - len(body) + first_integer] ^= 0xA4
+        with pytest.raises(FormatError, match="gpg finds no key in it") as caught:
+            prove(outside, armored(bytes(spoilt)))
+        assert caught.value.code == "KEY-1/key-file"
+
+
 def test_what_is_no_export_of_one_key_is_told_as_such(outside: OpenPgpBackups) -> None:
     whole = copy()
     held = packets(whole)

@@ -27,7 +27,7 @@ from tests.keys import WEAK_SCRYPT_LIMITS
 from tests.workstation import FOLDER, VERSION
 
 ALL: Final = os.environ.get("PAI_FAULTS") == "all"
-SAMPLE: Final = {"sign": 10, "export": 14}
+SAMPLE: Final = {"sign": 6, "export": 8}
 LEAST_POINTS: Final = 100
 KILLED: Final = -9
 TEMPORARY: Final = ".pai-signer-"

@@ -28,7 +28,7 @@ from tests.workstation import Workstation
 
 System = Literal["minisign", "gpg"]
 
-SAMPLE: Final = {"minisign": 5, "gpg": 3}
+SAMPLE: Final = {"minisign": 3, "gpg": 2}
 POINTS: Final = {"minisign": 150, "gpg": 110}
 MEMORY: Final = Path("/dev/shm")
 SECRETS: Final = "private-keys-v1.d"
