@@ -1,8 +1,9 @@
 # Everything one does with a checkout. `./bootstrap TARGET` installs the Debian packages first.
 
 PYTHON ?= python3
-# Two processes, for two cores; another choice: make test PYTEST_FLAGS=-x
-PYTEST_FLAGS ?= -n 2
+# One process more than two cores, since many tests wait for a terminal or an agent; another
+# choice: make test PYTEST_FLAGS=-x
+PYTEST_FLAGS ?= -n 3
 
 .PHONY: rehearse test lint bench fuzz fault-test vm-test lock clean
 .DELETE_ON_ERROR:
