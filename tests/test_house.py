@@ -193,7 +193,7 @@ def test_make_test_runs_every_check() -> None:
         "ruff format --check",
         "mypy",
         "lint-imports",
-        "pytest -n 2",
+        "pytest -n 3",
     ]
 
 
