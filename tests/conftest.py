@@ -1,7 +1,20 @@
 """What all tests share."""
 
+import pytest
 from hypothesis import settings
+
+from pai_signer.domain import openpgp_secret
+from tests.keys import STOCK_S2K_COUNT_BYTES, weaken_openpgp
 
 # No deadline: how long one example takes says more about the machine than about the code.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# Strength is tested where it matters, and by everything that runs the installed command.
+weaken_openpgp()
+
+
+@pytest.fixture
+def stock_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenPGP passphrases are hashed, and have to be, as in the program that people run."""
+    monkeypatch.setattr(openpgp_secret, "S2K_COUNT_BYTES", STOCK_S2K_COUNT_BYTES)

@@ -18,6 +18,7 @@ from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.minisign import MinisignKeyDirectory
 from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.adapters.process import Finished
+from pai_signer.domain import openpgp_secret
 from pai_signer.domain.minisig import ScryptLimits
 from pai_signer.domain.openpgp_status import parse_status
 from pai_signer.domain.secret import Secret
@@ -27,8 +28,16 @@ WEAK_PASSPHRASE: Final = b"weak test passphrase"
 #: What a custodian's copies are opened with: of the minisign key, and of the OpenPGP key.
 CUSTODIAN_PASSPHRASES: Final = (b"weak custodian passphrase", b"weak custodian phrase for gpg")
 WEAK_SCRYPT_LIMITS: Final = ScryptLimits(ops=1 << 16, memory_bytes=1 << 20)
+#: What the program wants of OpenPGP, and twice gpg's least: half a second less for a key.
+STOCK_S2K_COUNT_BYTES: Final = openpgp_secret.S2K_COUNT_BYTES
+WEAK_S2K_COUNT_BYTES: Final = 131_072
 WEAK_USER_ID: Final = "Weak Test Key <weak@test.invalid>"
 WEAK_VALID_UNTIL: Final = date(datetime.now(UTC).year + 3, 6, 1)
+
+
+def weaken_openpgp() -> None:
+    """OpenPGP keys are made, and taken, with cheap passphrase hashing in this process."""
+    vars(openpgp_secret)["S2K_COUNT_BYTES"] = WEAK_S2K_COUNT_BYTES
 
 
 class RealClock:

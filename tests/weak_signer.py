@@ -15,7 +15,7 @@ from pai_signer.__main__ import main
 from pai_signer.adapters.media import SystemMedia
 from pai_signer.composition import open_workbench
 from pai_signer.faces.cli import session
-from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases
+from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases, weaken_openpgp
 
 #: Set to see loop devices as removable media; unmounting them then works.
 LOOP_MEDIA: Final = "PAI_TEST_LOOP_MEDIA"
@@ -29,4 +29,5 @@ if __name__ == "__main__":
         passphrases=LenientPassphrases(),
     )
     vars(session)["open_workbench"] = weak
+    weaken_openpgp()
     main()

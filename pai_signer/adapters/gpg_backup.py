@@ -20,6 +20,7 @@ from pai_signer.adapters.passphrases import (
     check_passphrase,
     wrong_passphrase,
 )
+from pai_signer.domain import openpgp_secret
 from pai_signer.domain.openpgp import parse_fingerprint, parse_keygrips
 from pai_signer.domain.openpgp_secret import parse_secret_key, symmetric_salt
 from pai_signer.domain.openpgp_status import GPG_BAD_PASSPHRASE, failure_codes, parse_status
@@ -33,8 +34,7 @@ MAX_DATA_BYTES: Final = 1 << 20
 #: Compressed: on paper a kilobyte is two pages more, and a tar archive is mostly padding.
 _SYMMETRIC: Final = (
     *("--symmetric", "--cipher-algo", "AES256", "--compress-algo", "zip"),
-    *("--s2k-mode", "3", "--s2k-cipher-algo", "AES256"),
-    *("--s2k-digest-algo", "SHA512", "--s2k-count", "65011712"),
+    *("--s2k-mode", "3", "--s2k-cipher-algo", "AES256", "--s2k-digest-algo", "SHA512"),
 )
 
 
@@ -94,7 +94,10 @@ class OpenPgpBackups:
         """
         check_passphrase(passphrase)
         with throwaway_home(for_secrets=True) as home:
-            finished = home.run([*_SYMMETRIC, "--output", "-"], stdin=data, passphrase=passphrase)
+            count = ("--s2k-count", str(openpgp_secret.S2K_COUNT_BYTES))
+            finished = home.run(
+                [*_SYMMETRIC, *count, "--output", "-"], stdin=data, passphrase=passphrase
+            )
             commands.check_finished(finished, "encrypt")
             symmetric_salt(finished.stdout)
             with certainly_wrong_passphrase() as wrong:

@@ -33,6 +33,7 @@ from pai_signer.adapters.process import (
     install_line,
     run,
 )
+from pai_signer.domain import openpgp_secret
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import CannotTell, PolicyRefused, SignerError, ToolError
@@ -54,18 +55,6 @@ cert-digest-algo SHA512
 personal-digest-preferences SHA512 SHA384 SHA256
 """
 
-#: Options as in gpg-agent(1). 65011712 is the strongest passphrase hashing that OpenPGP's
-#: one-byte count can say (RFC 4880, 3.7.1.3); naming it also spares the agent its calibration.
-GPG_AGENT_CONF: Final = b"""\
-default-cache-ttl 0
-max-cache-ttl 0
-ignore-cache-for-signing
-no-allow-external-cache
-allow-loopback-pinentry
-pinentry-program /bin/false
-disable-scdaemon
-s2k-count 65011712
-"""
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the memory filesystem itself; subfolders are 0700
 _TEMPORARY: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
@@ -76,6 +65,21 @@ _LEFT_AGENT_END_TIMEOUT_S: Final = 2.0
 #: In the home itself, unless there is a /run/user for it (gpg-agent(1)).
 _AGENT_SOCKET: Final = "S.gpg-agent"
 _AGENT_STAYS: Final = "SEC-2/agent-stays"
+
+
+def gpg_agent_conf() -> bytes:
+    """Options as in gpg-agent(1); naming the count also spares the agent its calibration."""
+    return b"""\
+default-cache-ttl 0
+max-cache-ttl 0
+ignore-cache-for-signing
+no-allow-external-cache
+allow-loopback-pinentry
+pinentry-program /bin/false
+disable-scdaemon
+s2k-count %d
+""" % (openpgp_secret.S2K_COUNT_BYTES)
+
 
 # python-gnupg writes key data and arguments to its log at DEBUG; no handler may ever see them.
 logging.getLogger("gnupg").disabled = True
@@ -142,7 +146,7 @@ def vault_home(home: Path) -> Iterator[GpgHome]:
     """Open a lasting home, making it if it is missing; its agent is gone afterwards."""
     durable.make_directory(home)
     _make_private(home)
-    for name, content in (("gpg.conf", GPG_CONF), ("gpg-agent.conf", GPG_AGENT_CONF)):
+    for name, content in (("gpg.conf", GPG_CONF), ("gpg-agent.conf", gpg_agent_conf())):
         path = home / name
         if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
             durable.replace(path, content)
@@ -170,7 +174,7 @@ def throwaway_home(*, for_secrets: bool) -> Iterator[GpgHome]:
         )
     with _private_folder(_MEMORY if in_memory else _TEMPORARY) as folder:
         (folder / "gpg.conf").write_bytes(GPG_CONF)
-        (folder / "gpg-agent.conf").write_bytes(GPG_AGENT_CONF)
+        (folder / "gpg-agent.conf").write_bytes(gpg_agent_conf())
         if not for_secrets:
             yield GpgHome(folder, with_agent=False)
             return

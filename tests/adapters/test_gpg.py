@@ -135,8 +135,12 @@ def test_generated_key_is_a_certifying_primary_with_a_signing_subkey(home: Path)
     assert info.certificate.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n")
 
 
-def test_generated_secret_keys_are_protected_as_strongly_as_openpgp_can_say(home: Path) -> None:
-    files = sorted(home.glob("private-keys-v1.d/*.key"))
+@pytest.mark.usefixtures("stock_strength")
+def test_generated_secret_keys_are_protected_as_strongly_as_openpgp_can_say(
+    empty: GpgKeys, tmp_path: Path
+) -> None:
+    empty.generate(WEAK_USER_ID, WEAK_VALID_UNTIL, weak_passphrase())
+    files = sorted(tmp_path.glob("empty/private-keys-v1.d/*.key"))
     assert len(files) == 2
     for file in files:
         content = file.read_bytes()

@@ -43,6 +43,7 @@ from pai_signer.errors import (
 )
 from tests.keys import (
     WEAK_PASSPHRASE,
+    WEAK_S2K_COUNT_BYTES,
     WEAK_USER_ID,
     WEAK_VALID_UNTIL,
     FixedClock,
@@ -207,12 +208,14 @@ def test_stock_gpg_restores_a_copy_and_signs_under_the_new_passphrase_alone(
     assert stock(drawer, *with_file, *adds).exit_code == 0
 
 
+@pytest.mark.usefixtures("stock_strength")
 def test_a_copy_is_hashed_as_strongly_as_stock_gpg_can(drawer: Path, tmp_path: Path) -> None:
-    (tmp_path / "gpg-secret.asc").write_bytes(copy())
+    strong = copy.__wrapped__()
+    (tmp_path / "gpg-secret.asc").write_bytes(strong)
     shown = stock(drawer, "--list-packets", tmp_path / "gpg-secret.asc").stdout.decode()
     assert shown.count("protect count: 65011712 (255)") == 2
     assert shown.count("iter+salt S2K, algo: 7, SHA1 protection") == 2
-    export = parse_secret_key(copy())
+    export = parse_secret_key(strong)
     info = weak_openpgp_key().info
     assert export.fingerprint == info.fingerprint
     assert export.subkeys == (info.signing_fingerprint,)
@@ -529,7 +532,7 @@ def test_an_open_or_weakly_hashed_copy_is_refused(outside: OpenPgpBackups) -> No
     )
     with throwaway_home(for_secrets=True) as home:
         conf = home.path / "gpg-agent.conf"
-        conf.write_bytes(conf.read_bytes().replace(b"65011712", b"65536"))
+        conf.write_bytes(conf.read_bytes().replace(b"%d" % WEAK_S2K_COUNT_BYTES, b"65536"))
         info = weak_openpgp_key().info
         commands.import_secret_key(home, copy(), info.fingerprint, weak_passphrase(NEW))
         arguments = ["--armor", "--export-secret-keys", info.fingerprint]
@@ -695,14 +698,16 @@ def encrypted() -> bytes:
     return OpenPgpBackups(Path("nowhere"), CLOCK).encrypt(DATA, weak_passphrase(NEW))
 
 
+@pytest.mark.usefixtures("stock_strength")
 def test_stock_gpg_opens_an_encrypted_file(drawer: Path, tmp_path: Path) -> None:
-    (tmp_path / "revocations.gpg").write_bytes(encrypted())
+    strong = encrypted.__wrapped__()
+    (tmp_path / "revocations.gpg").write_bytes(strong)
     (tmp_path / "phrase").write_bytes(NEW)
     opening = ("--passphrase-file", tmp_path / "phrase", "--decrypt", tmp_path / "revocations.gpg")
     assert stock(drawer, *opening).stdout == DATA
     shown = stock(drawer, *opening[:2], "--list-packets", opening[3]).stdout.decode()
     assert ":symkey enc packet: version 4, cipher 9, aead 0,s2k 3, hash 10\n" in shown
-    salt = symmetric_salt(encrypted()).upper()
+    salt = symmetric_salt(strong).upper()
     assert f"salt {salt}, count 65011712 (255)" in shown
     assert "mdc_method: 2" in shown
     (tmp_path / "phrase").write_bytes(WEAK_PASSPHRASE)
@@ -742,9 +747,13 @@ def test_no_changed_byte_of_an_encrypted_file_gets_through(outside: OpenPgpBacku
 def test_a_gpg_that_encrypts_otherwise_than_asked_is_noticed(
     option: str, outside: OpenPgpBackups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stands = {"AES128": "AES256", "SHA256": "SHA512", "65536": "65011712"}[option]
-    swapped = tuple(option if word == stands else word for word in gpg_backup._SYMMETRIC)
-    monkeypatch.setattr(gpg_backup, "_SYMMETRIC", swapped)
+    asked = {"AES128": "AES256", "SHA256": "SHA512", "65536": str(WEAK_S2K_COUNT_BYTES)}[option]
+    run = GpgHome.run
+
+    def otherwise(home: GpgHome, arguments: list[str], **rest: Any) -> Finished:
+        return run(home, [option if word == asked else word for word in arguments], **rest)
+
+    monkeypatch.setattr(GpgHome, "run", otherwise)
     refused("CUS-2/format", lambda: outside.encrypt(DATA, weak_passphrase(NEW)))
 
 

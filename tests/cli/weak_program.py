@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from pai_signer.__main__ import main
 from pai_signer.composition import open_workbench
 from pai_signer.faces.cli import session
-from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases
+from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases, weaken_openpgp
 from tests.workflows.backups import FakeMedia
 
 #: Where folders that play media are, if there are any.
@@ -57,6 +57,7 @@ if __name__ == "__main__":
     )
     sys.argv = [argument for argument in sys.argv if argument != STRICT]
     vars(session)["open_workbench"] = weak
+    weaken_openpgp()
     if sys.argv[1:2] == ["--fault"]:
         _plant(sys.argv[2])
         del sys.argv[1:3]

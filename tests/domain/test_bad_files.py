@@ -19,6 +19,8 @@ from tests.fuzzing.targets import targets
 from tests.vectors.bad_files import BAD, FAULTS, good, made
 from tests.vectors.faults import Fault
 
+pytestmark = pytest.mark.usefixtures("stock_strength")
+
 TARGETS: Final = {target.name: target for target in targets()}
 #: No file may do more harm to a disk than this.
 MAX_BYTES: Final = 128 << 10

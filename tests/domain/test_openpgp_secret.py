@@ -5,13 +5,15 @@ import hashlib
 
 import pytest
 
+from pai_signer.domain import openpgp_secret
 from pai_signer.domain.openpgp_armor import checksum_line
 from pai_signer.domain.openpgp_secret import (
-    S2K_COUNT_BYTES,
     parse_secret_key,
     symmetric_salt,
 )
 from pai_signer.errors import FormatError, PolicyRefused, SignerError
+
+pytestmark = pytest.mark.usefixtures("stock_strength")
 
 SALT = bytes(range(8))
 PROTECTED = b"\xfe\x07\x03\x02" + SALT + b"\xff" + bytes(16) + bytes(54)
@@ -92,7 +94,7 @@ def test_subkeys_are_read_in_their_order() -> None:
 
 
 def test_the_count_is_the_strongest_that_one_octet_can_say() -> None:
-    assert (16 + 15) << (15 + 6) == S2K_COUNT_BYTES == 65_011_712
+    assert (16 + 15) << (15 + 6) == openpgp_secret.S2K_COUNT_BYTES == 65_011_712
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pai_signer.composition import harden_process, open_rehearsal, open_workbenc
 from pai_signer.domain.secret import Secret
 from pai_signer.faces import start_app as start_module
 from pai_signer.workflows.release.make_signatures import Visit
-from tests.keys import WEAK_SCRYPT_LIMITS
+from tests.keys import WEAK_SCRYPT_LIMITS, weaken_openpgp
 
 HELD_AT_MOST_S = 120.0
 
@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> int:
         GpgKeys.prove = _crash  # type: ignore[method-assign,assignment]
     for name, opening in (("open_workbench", open_workbench), ("open_rehearsal", open_rehearsal)):
         setattr(start_module, name, functools.partial(opening, limits=WEAK_SCRYPT_LIMITS))
+    weaken_openpgp()
     vault, *rehearsal = (Path(a) for a in arguments if not a.startswith("--"))
     if "--held-signing" in arguments:
         Visit.make = _held(Visit.make, vault.parent / "go")  # type: ignore[method-assign]
