@@ -22,6 +22,8 @@ from tests.fuzzing.engine import Campaign, Target
 from tests.fuzzing.samples import samples, small_iso
 from tests.fuzzing.targets import targets
 
+pytestmark = pytest.mark.usefixtures("stock_strength")
+
 TRIES: Final = 300
 
 
