@@ -291,7 +291,7 @@ def _decode(data: bytes, kind: type[_Report], tool: str) -> _Report:
         # A label may hold any bytes; what is no UTF-8 must not hide the other media.
         text = data.decode("utf-8", "replace")
         return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ToolError(
             "IMP-1/unreadable",
             f"The report of {tool} could not be understood: {safe_text(str(error))}",

@@ -211,7 +211,11 @@ def test_a_filesystem_through_fuse_is_known_from_its_mount(machine: Machine) -> 
     assert (found.filesystem, found.size_bytes) == ("exfat", 1024)
 
 
-@pytest.mark.parametrize("report", [b"", b"{}", b'{"blockdevices": [{"name": 1}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "report",
+    [b"", b"{}", b'{"blockdevices": [{"name": 1}]}', b"\xff", b'{"blockdevices":' + b"[" * 9999],
+    ids=["empty", "no list", "a number", "no text", "endless depth"],
+)
 def test_a_report_that_makes_no_sense_is_not_an_empty_list(
     monkeypatch: pytest.MonkeyPatch, report: bytes
 ) -> None:
