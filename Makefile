@@ -5,7 +5,7 @@ PYTHON ?= python3
 # choice: make test PYTEST_FLAGS=-x
 PYTEST_FLAGS ?= -n 3
 
-.PHONY: rehearse test lint bench fuzz fault-test vm-test lock clean
+.PHONY: rehearse test lint offline-kit bench fuzz fault-test vm-test lock clean
 .DELETE_ON_ERROR:
 
 # The app needs a terminal; where there is none, the same job runs by itself.
@@ -21,6 +21,10 @@ lint: .venv/stamp
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# One archive from which a laptop without a network installs; from one commit, the same bytes.
+offline-kit: .venv/stamp
+	.venv/bin/python -m offline_kit
 
 # Measured ratios against stock tools, and time to first paint.
 bench: .venv/stamp
