@@ -226,7 +226,7 @@ class FolderSource:
         check_name(name)
         with explained(f"read '{name}'", requirement="IMP-2"):
             # Asked before opening, since opening a device can already do something.
-            self._check_regular(name, os.lstat(name, dir_fd=self._folder))
+            self._check_regular(name, self._there(name))
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
             descriptor = os.open(name, flags, dir_fd=self._folder)
             try:
@@ -242,6 +242,14 @@ class FolderSource:
                     raise _changed(name)
             finally:
                 os.close(descriptor)
+
+    def _there(self, name: str) -> os.stat_result:
+        try:
+            return os.lstat(name, dir_fd=self._folder)
+        except FileNotFoundError:
+            # The kernel finds no file on a stick that was pulled out.
+            check_medium_is_there(self._folder, self._shown_path)
+            raise
 
     def _check_regular(self, name: str, found: os.stat_result) -> None:
         why = _why_refused(name, found)

@@ -413,6 +413,17 @@ def test_a_medium_whose_device_vanished_is_gone_and_not_empty(
     assert code_of(source.listing, MediumError) == "IMP-1/gone"
 
 
+def test_a_file_that_vanished_with_its_medium_is_not_just_missing(
+    source: FolderSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reading() -> bytes:
+        return source.read_small("pai.iso", 100)
+
+    assert code_of(reading, MediumError) == "IMP-2/missing"
+    monkeypatch.setattr(source_module, "device_is_there", lambda device: False)
+    assert code_of(reading, MediumError) == "IMP-1/gone"
+
+
 def test_a_failing_statvfs_is_gone_and_not_empty(
     source: FolderSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
