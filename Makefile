@@ -32,9 +32,10 @@ bench: .venv/stamp
 
 # kill -9 and I/O errors at every system call that matters, a million spoilt registries, a thousand
 # flipped bytes on a backup medium, every guard of a trap taken out (samples of all stand in
-# `make test`), a full pass over 8.5 GB.
+# `make test`), a full pass over 8.5 GB, every ceremony traced for internet sockets.
 fault-test: .venv/stamp
-	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py -s
+	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py \
+		tests/cli/test_no_network.py -s
 
 # Ten million spoilt inputs over all parsers; a run that was stopped goes on. Fewer, or some
 # parsers only: make fuzz PAI_FUZZ=100000 TARGETS="tag journal" (a sample is in `make test`).

@@ -1,17 +1,20 @@
 """``python -m pai_signer`` and the installed ``pai-signer`` start here.
 
 The one place that knows both faces: the command line runs first and may ask
-for the app.
+for the app. Whatever else is imported finds a clean environment (SEC-2).
 """
 
 import sys
 
-from pai_signer.faces.cli.app_request import AppRequest
-from pai_signer.faces.cli.main import run
+from pai_signer.adapters.environment import forget_environment
 
 
 def main() -> None:
     """Run a command, or the app, and end with its exit code."""
+    forget_environment()
+    from pai_signer.faces.cli.app_request import AppRequest  # noqa: PLC0415 - after the above
+    from pai_signer.faces.cli.main import run  # noqa: PLC0415
+
     result = run(sys.argv[1:])
     if isinstance(result, AppRequest):
         from pai_signer.faces.start_app import start_app  # noqa: PLC0415 - textual only where wanted

@@ -7,6 +7,7 @@ what comes in through dependencies and package ``__init__`` files (DESIGN, SEC-1
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -167,6 +168,92 @@ def test_no_face_loads_a_network_client(face: str) -> None:
 def test_the_command_line_loads_no_tls_and_no_event_loop() -> None:
     """Asyncio, and ``ssl`` with it, belongs to Textual alone."""
     assert not within(load(*modules_of("faces/cli")), "ssl", "asyncio")
+
+
+# --- no network code of our own, by any of the names that the contract has to allow ----------
+
+#: What opens, or serves, a connection in ``asyncio``, which is the app's event loop.
+CONNECTING = re.compile(
+    r"(open|create|start)_(unix_)?(connection|server|datagram_endpoint)|sock_(connect|accept)"
+    r"|connect_(accepted_socket|ex)|start_tls|getaddrinfo|gethostbyname|getnameinfo"
+)
+NETWORK_MODULES = {"socket", "_socket", "ssl", "http", "urllib", "multiprocessing", "webbrowser"}
+#: AF_NETLINK alone; the two others are how the kernel's answers name their kind of address.
+NETLINK = {"socket", "AF_NETLINK", "SOCK_RAW", "NETLINK_ROUTE", "AF_INET", "AF_INET6"}
+
+
+def network_uses(source: str, *, may_use_socket: bool = False) -> list[str]:
+    """Each import of a network module, and each name that connects, as ``line: what``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                used = [
+                    name.name for name in names if name.name.partition(".")[0] in NETWORK_MODULES
+                ]
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in NETWORK_MODULES:
+                used = [module]
+            case ast.Call(func=ast.Attribute(value=ast.Name("socket"), attr="socket"), args=args):
+                family = ast.unparse(args[0]) if args else "any family"
+                used = [] if family == "socket.AF_NETLINK" else [family]
+            case ast.Attribute(value=ast.Name("socket"), attr=n) if (
+                may_use_socket and n not in NETLINK
+            ):
+                used = [f"socket.{n}"]
+            case ast.Attribute(attr=name) | ast.Name(id=name) if CONNECTING.fullmatch(name):
+                used = [name]
+            case ast.Call(func=ast.Name("__import__")):
+                used = ["__import__"]
+            case _:
+                continue
+        if used != ["socket"] or not may_use_socket:
+            found += [f"{node.lineno}: {name}" for name in used]
+    return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import socket",
+        "import _socket",
+        "import http.client as h",
+        "from urllib import request",
+        "from ssl import create_default_context",
+        "import asyncio; asyncio.open_connection('x', 1)",
+        "import asyncio; asyncio.start_server(print)",
+        "loop.create_datagram_endpoint(f)",
+        "loop.getaddrinfo('x', 1)",
+        "__import__('soc' + 'ket')",
+        "import webbrowser",
+    ],
+)
+def test_the_search_finds_network_code(line: str) -> None:
+    assert network_uses(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "socket.socket(socket.AF_INET, socket.SOCK_STREAM)",
+        "socket.socket()",
+        "socket.create_connection(x)",
+        "socket.SOCK_STREAM",
+    ],
+)
+def test_the_search_finds_another_socket_beside_netlink(line: str) -> None:
+    assert network_uses(f"import socket\n{line}", may_use_socket=True)
+
+
+def test_the_package_has_no_network_code_but_the_look_at_the_network() -> None:
+    """SEC-1: nothing but ``adapters/network.py`` knows sockets, and that one netlink alone."""
+    allowed = PACKAGE / "adapters" / "network.py"
+    assert "socket.socket(socket.AF_NETLINK" in allowed.read_text()
+    uses = {
+        str(path.relative_to(ROOT)): network_uses(path.read_text(), may_use_socket=path == allowed)
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert len(uses) > 200
+    assert {path: found for path, found in uses.items() if found} == {}
 
 
 # --- clock and environment only under adapters -------------------------------------------

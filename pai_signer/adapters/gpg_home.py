@@ -24,10 +24,10 @@ from typing import Final
 import gnupg
 
 from pai_signer.adapters import durable
+from pai_signer.adapters.environment import TOOL_PATH
 from pai_signer.adapters.process import (
     SECRET_FD,
     STATUS_FD,
-    TOOL_PATH,
     Finished,
     find_tool,
     install_line,

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from pai_signer.adapters.environment import loaders_at_start
+
 _PR_GET_DUMPABLE: Final = 3
 _PR_SET_DUMPABLE: Final = 4
 _MCL_CURRENT: Final = 1
@@ -46,6 +48,7 @@ def open_doors(umask: int | None) -> tuple[str, ...]:
         doors.append("a crash could leave a core dump")
     if umask is None or umask & _PRIVATE_UMASK != _PRIVATE_UMASK:
         doors.append("new files could be read by others")
+    doors += [f"{name} was set: other code could be loaded" for name in loaders_at_start()]
     return tuple(doors)
 
 

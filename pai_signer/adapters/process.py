@@ -17,12 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
+from pai_signer.adapters.environment import TOOL_PATH
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import ToolError
-
-#: Where tools may come from; the caller's PATH is not asked.
-TOOL_PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 #: Stand-ins in an argument list for the number of a pipe that ``run`` makes.
 SECRET_FD: Final = "{secret-fd}"  # noqa: S105 - a placeholder, not a password

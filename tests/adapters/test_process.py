@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pai_signer.adapters import process
+from pai_signer.adapters.environment import TOOL_PATH
 from pai_signer.adapters.process import SECRET_FD, STATUS_FD, Finished, find_tool, run
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import ToolError
@@ -69,7 +70,7 @@ def test_the_environment_is_built_from_nothing(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, "leaked")
     lines = run("env", [], timeout_s=10, environment={"EXTRA": "1"}).stdout.decode().split()
     assert sorted(lines) == sorted(
-        ["EXTRA=1", "HOME=/nonexistent", "LC_ALL=C.UTF-8", f"PATH={process.TOOL_PATH}", "TZ=UTC"]
+        ["EXTRA=1", "HOME=/nonexistent", "LC_ALL=C.UTF-8", f"PATH={TOOL_PATH}", "TZ=UTC"]
     )
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import gnupg
 
-from pai_signer.adapters import process
+from pai_signer.adapters import environment, process
 
 if __name__ == "__main__":
     moved = {k: v for k, v in os.environ.items() if k == "LD_PRELOAD" or k.startswith("FAKETIME")}
     assert moved, "run it under faketime"
     vars(process)["_CLEAN_ENVIRONMENT"].update(moved)
+    environment.KEPT.update(moved)
     begin = gnupg.GPG.__init__
 
     def begin_moved(self: gnupg.GPG, *given: Any, env: dict[str, str], **options: Any) -> None:

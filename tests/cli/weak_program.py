@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from pai_signer.__main__ import main
-from pai_signer.composition import open_workbench
-from pai_signer.faces.cli import session
+from pai_signer.composition import open_rehearsal, open_workbench
+from pai_signer.faces.cli import rehearsal, session
 from tests.keys import WEAK_SCRYPT_LIMITS, LenientPassphrases, weaken_openpgp
 from tests.workflows.backups import FakeMedia
 
@@ -57,6 +57,8 @@ if __name__ == "__main__":
     )
     sys.argv = [argument for argument in sys.argv if argument != STRICT]
     vars(session)["open_workbench"] = weak
+    weak_rehearsal = functools.partial(open_rehearsal, limits=WEAK_SCRYPT_LIMITS)
+    vars(rehearsal)["open_rehearsal"] = weak_rehearsal
     weaken_openpgp()
     if sys.argv[1:2] == ["--fault"]:
         _plant(sys.argv[2])

@@ -44,6 +44,14 @@ def type_folder(app: Tmux, path: str) -> None:
 
 def to_the_signing(app: Tmux) -> None:
     """From Home through review and passphrases, with reasons for what a test machine lacks."""
+    read_on_to_the_passphrases(app)
+    app.answer(PHRASE)
+    app.until("Passphrase of the OpenPGP key")
+    app.answer(PHRASE)
+
+
+def read_on_to_the_passphrases(app: Tmux) -> None:
+    """From Home through the review to the question for the first passphrase."""
     app.pick("Review and sign: v0.2.0")
     app.until("Does a watch or a phone")
     app.press("y")
@@ -59,9 +67,6 @@ def to_the_signing(app: Tmux) -> None:
     app.until("Type v0.2.0 to sign it")
     app.answer("v0.2.0")
     app.until("Passphrase of the minisign key")
-    app.answer(PHRASE)
-    app.until("Passphrase of the OpenPGP key")
-    app.answer(PHRASE)
 
 
 def leave(app: Tmux) -> None:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pai_signer.adapters.environment import forget_environment
 from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.composition import harden_process, open_rehearsal, open_workbench
 from pai_signer.domain.secret import Secret
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
     vault, *rehearsal = (Path(a) for a in arguments if not a.startswith("--"))
     if "--held-signing" in arguments:
         Visit.make = _held(Visit.make, vault.parent / "go")  # type: ignore[method-assign]
+    forget_environment()
     harden_process()
     return start_module.start_app(vault, rehearsal[0] if rehearsal else None)
 

@@ -119,6 +119,27 @@ async def test_a_paste_that_does_not_fit_leaves_nothing_behind() -> None:
         assert app.entered == 0
 
 
+async def test_a_paste_that_comes_in_parts_leaves_nothing_behind_either() -> None:
+    """The driver gives one character at a time, and nothing at the end of the paste."""
+    async with field() as (app, pilot):
+        for _ in range(MAX_BYTES + 3):
+            app.post_message(Paste("x"))
+        await pilot.pause()
+        assert not any(app.field._buffer)
+        assert app.remarks == [f"A passphrase has at most {MAX_BYTES} bytes."]
+        for text in ("", "y", "z", "\n", ""):
+            app.post_message(Paste(text))
+        await pilot.press("enter")
+        assert app.field.take().reveal() == b"yz"
+
+
+async def test_a_key_after_a_paste_that_did_not_fit_begins_anew() -> None:
+    async with field() as (app, pilot):
+        app.post_message(Paste("x" * (MAX_BYTES + 1)))
+        await pilot.press("k", "enter")
+        assert app.field.take().reveal() == b"k"
+
+
 async def test_the_picture_does_not_tell_the_length() -> None:
     async with field() as (app, pilot):
         widths = set()

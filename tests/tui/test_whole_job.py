@@ -1,8 +1,9 @@
 """The installed app in a real terminal, from Home to the exported folder, by keyboard alone.
 
 A real rehearsal vault with keys at stock strength, three kinds of terminal, stock
-tools as judges, and a passphrase that must turn up nowhere (FACE-1, FACE-2, FACE-5,
-SEC-2, SEC-4).
+tools as judges, and a passphrase that must turn up nowhere, not in the app's memory
+either (FACE-1, FACE-2, FACE-5, SEC-2, SEC-4). One of them is traced: no process of it
+opens an internet socket (SEC-1).
 """
 
 import re
@@ -19,8 +20,11 @@ import pytest
 from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.errors import EXIT_DONE
 from pai_signer.faces.rows import CONSOLE_EXTRAS, cells
+from tests.tracing import assert_local, needs_strace, read_trace, tracing
 from tests.tui.evidence import files_with, forms, process_table
+from tests.tui.moves import app_process
 from tests.tui.tmux import COLUMNS, PROGRAM, ROWS, Tmux, program
+from tests.watching import copies_in_memory
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -32,6 +36,8 @@ MODES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "Linux console": ("linux", {}),
     "no colour": ("tmux-256color", {"NO_COLOR": "1"}),
 }
+#: The one that strace looks at; the memory of the others is searched.
+TRACED: Final = "no colour"
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ def keyed(room: Path) -> Keyed:
         app.until("Ceremonies", "The registry, serial 2", "Esc back")
         app.press("Escape")
         app.until("rehearsal, rotate by", "not carried out yet", "F10 leave")
+        check_memory(app_process(app), made)
         leave(app)
         check_screens(app, is_console=False)
         check_no_canary(app, made)
@@ -119,14 +126,18 @@ def begin_alone(app: Tmux) -> None:
         app.press("Enter")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(m, marks=needs_strace) if m == TRACED else m for m in MODES]
+)
 def test_the_whole_job_by_keyboard(mode: str, room: Path, keyed: Keyed) -> None:
+    is_traced = mode == TRACED
     term, environ = MODES[mode]
     home = room / term[:1] / "-".join(environ)
     folder = home / "r"
     shutil.copytree(keyed.folder, folder, symlinks=True)
     here = Keyed(folder, keyed.minisign, keyed.gpg)
-    command = [PROGRAM, "rehearse", "--dir", str(folder)]
+    log = room / "trace"
+    command = [*(tracing(log) if is_traced else ()), PROGRAM, "rehearse", "--dir", str(folder)]
     with (
         process_table(keyed.minisign, keyed.gpg) as sampled,
         program(home, command, term=term, environ=environ) as app,
@@ -147,9 +158,13 @@ def test_the_whole_job_by_keyboard(mode: str, room: Path, keyed: Keyed) -> None:
         export(app)
         coloured = app.tmux("capture-pane", "-e", "-p", "-t", "x")
         journal_checks_and_help(app)
+        if not is_traced:
+            check_memory(app_process(app), here)
         leave(app)
         check_screens(app, is_console=term == "linux")
         check_no_canary(app, here)
+    if is_traced:
+        assert_local(read_trace(log), "git", "gpg", "gpg-agent", "gpgconf", "lsblk", "prlimit")
     assert "gpg" in sampled.names
     assert sampled.leaks == []
     assert files_with(folder, keyed.minisign) == files_with(folder, keyed.gpg) == []
@@ -306,6 +321,15 @@ def check_no_canary(app: Tmux, keyed: Keyed) -> None:
     # No operating system command at all: no clipboard (OSC 52), no title, no link.
     assert b"\x1b]" not in raw
     assert b"\x9d" not in raw.replace("\u255d".encode(), b"")
+
+
+def check_memory(process: int, keyed: Keyed) -> None:
+    """At Home, with all work done: neither beginning nor end of a passphrase."""
+    assert copies_in_memory(process, keyed.folder.name.encode()) > 0, "the look itself works"
+    for canary in (keyed.minisign, keyed.gpg):
+        words = canary.encode()
+        pieces = (words, words[: len(words) // 2], words[len(words) // 2 :])
+        assert [copies_in_memory(process, piece) for piece in pieces] == [0, 0, 0]
 
 
 def judge(folder: Path, scratch: Path) -> None:

@@ -1,9 +1,60 @@
-"""The terminal driver: Textual's own, made to survive bare consoles and serial lines."""
+"""The terminal driver: Textual's own, made to survive bare consoles and serial lines.
+
+And to leave no passphrase behind: Textual reads a burst of keys into one ``bytes`` and decodes it
+into one ``str``, and puts a paste together again; none of these can be wiped, and they were found
+in memory after a release was signed. Here no text is ever longer than one character (SEC-2).
+"""
 
 import os
 import select
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from typing import Final
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+
+_READ_BYTES: Final = 4096
+_SELECT_S: Final = 0.1
+# Bracketed paste, as xterm's ctlseqs.txt has it.
+_PASTE_BEGINS: Final = "\x1b[200~"
+_PASTE_ENDS: Final = "\x1b[201~"
+
+
+class PasteByCharacter:
+    """What to tell Textual's parser, so that it makes one ``Paste`` of each pasted character.
+
+    Only the first line of a paste is passed on, since no field takes more; its end is an empty
+    ``Paste``.
+    """
+
+    def __init__(self) -> None:
+        self._inside = False
+        self._line_is_over = False
+        # So many characters of the mark that is waited for were seen last.
+        self._matched = 0
+
+    def told(self, char: str) -> Iterator[str]:
+        """What the parser is told because of ``char``."""
+        mark = _PASTE_ENDS if self._inside else _PASTE_BEGINS
+        before = self._matched
+        self._matched = before + 1 if char == mark[before] else int(char == mark[0])
+        if self._matched == len(mark):
+            yield mark if self._inside else char
+            self._inside = not self._inside
+            self._matched = 0
+            self._line_is_over = False
+        elif not self._inside:
+            yield char
+        elif self._matched != before + 1:
+            # What looked like the end was none; the escape character itself says nothing.
+            yield from self._pasted(mark[1:before] + ("" if self._matched else char))
+
+    def _pasted(self, text: str) -> Iterator[str]:
+        for char in text:
+            self._line_is_over = self._line_is_over or char in "\r\n"
+            if not self._line_is_over:
+                yield f"{char}{_PASTE_ENDS}{_PASTE_BEGINS}"
 
 
 class TerminalDriver(LinuxDriver):
@@ -15,13 +66,29 @@ class TerminalDriver(LinuxDriver):
             super().write(data)
 
     def run_input_thread(self) -> None:
-        """Read keys; a byte that is not UTF-8, noise on a serial line, is dropped."""
-        while True:
-            try:
-                super().run_input_thread()
-            except UnicodeDecodeError:
-                continue
-            return
+        """Read keys; a byte that is not UTF-8, noise on a serial line, is dropped.
+
+        As Textual's own, but for one buffer that is wiped and one character at a time.
+        """
+        parser, paste = XTermParser(), PasteByCharacter()
+        decoder = getincrementaldecoder("utf-8")()
+        buffer = bytearray(_READ_BYTES)
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLIN)
+        while not self.exit_event.is_set():
+            length = os.readv(self.fileno, [buffer]) if poll.poll(_SELECT_S * 1000) else 0
+            for at in range(length):
+                try:
+                    char = decoder.decode(buffer[at : at + 1])
+                except UnicodeDecodeError:
+                    decoder.reset()
+                    continue
+                for told in paste.told(char) if char else ():
+                    for event in parser.feed(told):
+                        self.process_message(event)
+            buffer[:length] = bytes(length)
+            for event in parser.tick():
+                self.process_message(event)
 
     @property
     def is_hung_up(self) -> bool:

@@ -48,6 +48,8 @@ class SecretField(Widget, can_focus=True):
         # Never grown: growing would leave copies behind that nobody wipes.
         self._buffer = bytearray(MAX_BYTES)
         self._length = 0
+        # Set while the rest of a paste that did not fit still comes.
+        self._refuses_paste = False
         self._first: Secret | None = None
         self._complete: Secret | None = None
         self._cursor = 0
@@ -80,6 +82,7 @@ class SecretField(Widget, can_focus=True):
 
     def on_key(self, event: Key) -> None:
         """Collect printable keys; none of them goes any further."""
+        self._refuses_paste = False
         match event.key:
             case "enter":
                 self._submit()
@@ -96,16 +99,18 @@ class SecretField(Widget, can_focus=True):
         self._stir()
 
     def on_paste(self, event: Paste) -> None:
-        """Accept the first line of a paste, unseen."""
+        """Accept the first line of a paste, unseen; it may come in parts up to an empty one."""
         event.stop()
         event.prevent_default()
         text, event.text = event.text, ""
+        if not text:
+            self._refuses_paste = False
         for char in text:
-            if char in "\r\n":
+            if char in "\r\n" or self._refuses_paste:
                 break
             if char.isprintable() and not self._add(char):
                 self._clear()  # part of a passphrase is worse than none
-                break
+                self._refuses_paste = True
         self._stir()
 
     def render(self) -> Content:
