@@ -190,6 +190,7 @@ def _templates() -> Path:
     downloads = base / "downloads"
     downloads.mkdir()
     fill_downloads(downloads)
+    make_vault(base / "new", built_in_profile(), "Ada Maintainer", "ada@example.org")
     new_vault(base / "keyed")
     imported = _copy(base / "keyed", base / "imported")
     with open_workbench(imported.vault, limits=WEAK_SCRYPT_LIMITS) as (bench, _):
@@ -202,9 +203,24 @@ def _templates() -> Path:
     return base
 
 
-def workstation(stage: Literal["keyed", "imported", "signed"], folder: Path) -> Workstation:
+def workstation(stage: Literal["new", "keyed", "imported", "signed"], folder: Path) -> Workstation:
     """A copy of the prepared vault below ``folder``, which must not hold one yet."""
     return _copy(_templates() / stage, folder / "vault")
+
+
+@functools.cache
+def backup_medium() -> Path:
+    """A folder with a backup of the prepared keys, made for Anna."""
+    medium = _templates() / "medium"
+    medium.mkdir()
+    with tempfile.TemporaryDirectory() as folder:
+        vault, lenient = workstation("keyed", Path(folder)).vault, LenientPassphrases()
+        with open_workbench(vault, limits=WEAK_SCRYPT_LIMITS, passphrases=lenient) as (bench, _):
+            custodians = zip(("custodian", "custodian-gpg"), CUSTODIAN_PASSPHRASES, strict=True)
+            answers = {name: Secret(bytearray(phrase)) for name, phrase in custodians}
+            arguments = {"custodian": "Anna", "directory": str(medium)}
+            act(bench, "backup.create", arguments, {**_passphrases(), **answers})
+    return medium
 
 
 def downloads() -> Path:

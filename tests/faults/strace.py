@@ -104,9 +104,11 @@ def strike(
     return workstation.run(traced, environment=STEADY)
 
 
-def spread(calls: Sequence[Call], count: int) -> list[Call]:
-    """``count`` of ``calls``, from the first to the last in even steps."""
-    if count >= len(calls):
+def spread(calls: Sequence[Call], count: int | None) -> list[Call]:
+    """``count`` of ``calls`` (None: all), from the first to the last in even steps."""
+    if count is None or count >= len(calls):
         return list(calls)
+    if count == 1:
+        return [calls[len(calls) // 2]]
     step = (len(calls) - 1) / (count - 1)
     return [calls[round(index * step)] for index in range(count)]

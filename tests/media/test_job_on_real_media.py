@@ -9,8 +9,9 @@ from typing import Final
 import pytest
 
 from tests import workstation
+from tests.faults.harness import TEMPORARY, contents
+from tests.faults.release_jobs import check_as_downloaded, whole_export
 from tests.faults.strace import STEADY, record
-from tests.faults.test_kill import TEMPORARY, check_as_downloaded, contents, whole_export
 from tests.media import loop
 from tests.weak_signer import LOOP_MEDIA
 from tests.workstation import FOLDER, Workstation
