@@ -439,7 +439,7 @@ class _Planner:
             hint="All is published; only the list for the workstation is missing. Run it again.",
             prose=(
                 f"Carry `$back` to the workstation: `pai-signer release confirm "
-                f"{self.facts.version} SRC` compares it with what was signed. Put downloaded "
-                "files beside it to have their bytes read as well.",
+                f"{self.facts.version} SRC` compares it with what was signed. Copy files from "
+                "`$live` into it to have their bytes read as well.",
             ),
         )

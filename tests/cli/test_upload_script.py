@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.online import Online, bash, online_side
+from tests.cli.program import Program
 from tests.repository import stock_signer
 from tests.workflows.bench import RELEASE, downloads, signed_vault
 
@@ -24,7 +25,8 @@ def online(tmp_path: Path, folder: Path) -> Online:
     for name in IMAGES:
         (folder / name).unlink()
     bundle = next(downloads().glob("*.bundle"))
-    return online_side(tmp_path / "online side", folder, bundle)
+    exported = folder.rename(folder.with_name(f"pai-{RELEASE}"))
+    return online_side(tmp_path / "online side", exported, bundle)
 
 
 @pytest.fixture
@@ -78,6 +80,22 @@ def test_all_of_it_and_again(online: Online, artifacts: Path) -> None:
     assert online.state() == before
     assert online.calls() == changed
     assert not [call for call in online.calls("release") if "clobber" in call or "delete" in call]
+
+
+def test_what_it_brings_back_is_confirmed(signed: Program, online: Online, artifacts: Path) -> None:
+    """From the site back to the workstation (EXP-5): 0, then 5 and 4 once it is spoilt."""
+    online.upload("--artifacts", artifacts, "--yes")
+    confirm = ("release", "confirm", RELEASE)
+    said = signed(*confirm, online.folder.parent, as_json=True).json
+    assert said["verdict"] == "same"
+    assert said["source"].endswith("-live")
+    (online.back / "live.tag").unlink()
+    assert "EXP-5/not-whole" in signed(*confirm, online.back, code=5).stderr
+    (online.site / "releases" / RELEASE / "assets" / IMAGES[0]).write_bytes(b"somebody else's")
+    online.upload("--yes")
+    ended = signed(*confirm, online.back, code=4)
+    assert "EXP-5/differs" in ended.stderr
+    assert f"{IMAGES[0]}: it is not the file that was signed" in " ".join(ended.stdout.split())
 
 
 def test_no_answer_is_a_no(online: Online) -> None:
