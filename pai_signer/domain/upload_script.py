@@ -153,6 +153,12 @@ main() {{
   folder=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")" && pwd -P)
   clone=$(cd -- "$clone" && pwd -P)
   [ -z "$artifacts" ] || artifacts=$(cd -- "$artifacts" && pwd -P)
+  case $folder$artifacts in
+    *[\\\\#*?[]*)
+      stop {EXIT_USAGE} "gh would misread the path of a file in $folder or $artifacts." \\
+        'To gh, # begins a label and others are patterns: use folders without # * ? [ and \\.'
+      ;;
+  esac
   : "${{keys:=$clone/{KEYS_IN_CLONE}}}" "${{back:=$folder-live}}"
   case $back in /*) ;; *) back=$PWD/$back ;; esac
   [ -d "$keys" ] || stop {EXIT_CANNOT_TELL} "There are no published keys at '$keys'." \\

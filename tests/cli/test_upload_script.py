@@ -223,6 +223,22 @@ def test_the_arguments(online: Online, options: tuple[str, ...], said: str) -> N
     assert said in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["a#b", "a*b", "a?b", "a[b", "a\\b"])
+def test_a_folder_that_gh_would_misread_is_refused(online: Online, name: str) -> None:
+    """For ``gh release upload`` what stands behind '#' is a label, and '*' a pattern."""
+    moved = Online(online.home, online.folder.rename(online.folder.with_name(name)))
+    assert "gh would misread the path" in moved.upload("--yes", code=2).stderr
+    assert online.calls("release") == []
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", '"$(touch pwned)"', "-x", "a;b&c", "\u00e9"])
+def test_a_folder_of_any_other_name_is_served(online: Online, name: str) -> None:
+    moved = Online(online.home, online.folder.rename(online.folder.with_name(name)))
+    moved.upload("--yes")
+    assert (moved.back / "live.sha256").exists()
+    assert not list(online.home.rglob("pwned"))
+
+
 def test_a_script_that_was_cut_off_does_nothing(online: Online) -> None:
     script = online.folder / "upload.sh"
     text = script.read_text()
