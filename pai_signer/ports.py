@@ -91,6 +91,7 @@ class RefusedEntry:
 
     shown_name: str
     why: str
+    is_folder: bool = False
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,9 @@ class FolderSource:
                 found = self._lstat(name)
                 why = _why_refused(name, found)
                 if found is None or why is not None:
-                    refused.append(RefusedEntry(safe_text(name, limit=300), why or "it vanished"))
+                    is_folder = found is not None and stat.S_ISDIR(found.st_mode)
+                    shown = safe_text(name, limit=300)
+                    refused.append(RefusedEntry(shown, why or "it vanished", is_folder))
                 else:
                     files.append(SourceEntry(name, found.st_size, found.st_mtime))
             check_medium_is_there(self._folder, self._shown_path)

@@ -23,6 +23,8 @@ SIGNING: Final = "release.signing"
 SIGNED: Final = "release.signed"
 DISCARDED: Final = "release.discarded"
 EXPORTED: Final = "release.exported"
+CONFIRMED: Final = "release.confirmed"
+DIFFERS: Final = "release.differs"
 
 
 class SignedFile(Record, frozen=True, kw_only=True):
@@ -84,6 +86,18 @@ class SignedRelease:
     receipts: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     exported: bool = False
+    #: When the return leg last proved that what is live is this, or found that it is not (EXP-5).
+    confirmed_at: str | None = None
+    differs_at: str | None = None
+
+    @property
+    def stage(self) -> str:
+        """How far it has come since it was signed, in a few words."""
+        if self.differs_at is not None:
+            return "LIVE DIFFERS"
+        if self.confirmed_at is not None:
+            return f"confirmed {self.confirmed_at[:10]}"
+        return "exported, unconfirmed" if self.exported else "not exported yet"
 
 
 @dataclass(frozen=True)
@@ -149,6 +163,14 @@ def read_history(entries: Iterable[JournalEntry]) -> ReleaseHistory:
                 case "release.exported":
                     version = str(entry.facts["version"])
                     releases[version] = replace(releases[version], exported=True)
+                case "release.confirmed" | "release.differs":
+                    version = str(entry.facts["version"])
+                    is_same = entry.event == CONFIRMED
+                    releases[version] = replace(
+                        releases[version],
+                        confirmed_at=entry.at if is_same else None,
+                        differs_at=None if is_same else entry.at,
+                    )
                 case "custody.restored":
                     restored = msgspec.convert(entry.facts, RestoredFacts)
                     # A visit that had begun then may have ended since, elsewhere.
@@ -183,4 +205,5 @@ def _joined(
         visits=(*before.visits, signed.visit),
         receipts=(*before.receipts, signed.receipt),
         files={**before.files, **signed.files},
+        confirmed_at=None,  # what this visit signed cannot have been live then
     )

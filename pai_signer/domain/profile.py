@@ -18,6 +18,8 @@ from pai_signer.errors import FormatError
 
 MAX_PROFILE_BYTES: Final = 64 << 10
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
+#: What GitHub takes as the name of a variable, and what needs no quoting in JSON or Markdown.
+_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99})?", re.ASCII)
 _NAME_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9._+-]|\{version\}|\{tag\})+", re.ASCII)
 
 
@@ -25,6 +27,7 @@ _NAME_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9._+-]|\{version\}|\{tag\})+", r
 _OWN_NAMES: Final = {"receipt.json", "receipt-tag.json", "receipt.txt", "receipt-tag.txt"} | {
     "registry.json",
     "UPLOAD.md",
+    "upload.sh",
     "reminders.ics",
 }
 _OWN_SUFFIXES: Final = (".minisig", ".asc", ".sha256", ".bundle")
@@ -79,9 +82,15 @@ class ClockRules(Record, frozen=True, kw_only=True):
 
 
 class UploadRules(Record, frozen=True, kw_only=True):
-    """Limits of where releases are published."""
+    """Where releases are published: its limits, and what the site learns of the OpenPGP key.
+
+    An empty name stands for a project that has no such variable or file.
+    """
 
     asset_limit_bytes: int
+    fingerprint_variable: str = "GPG_KEY_FINGERPRINT"
+    fingerprint_file: str = "release.json"
+    fingerprint_field: str = "gpgFingerprint"
 
 
 class Profile(Record, frozen=True, kw_only=True):
@@ -175,6 +184,13 @@ def _faults(profile: Profile) -> list[str]:
             p.endswith(_OWN_SUFFIXES) for p in patterns
         ),
         "artifacts.wanted has to name at least one artifact": bool(patterns),
+        "a name in upload is not letters, digits and '_' (in the file's, '.', '/' and '-' too)": (
+            all(
+                _VARIABLE.fullmatch(name)
+                for name in (profile.upload.fingerprint_variable, profile.upload.fingerprint_field)
+            )
+            and re.fullmatch(r"[A-Za-z0-9_./-]{0,100}", profile.upload.fingerprint_file) is not None
+        ),
         "two artifacts have the same name": len(patterns) == len(set(patterns)),
         "a number is not positive": all(n > 0 for n in numbers)
         and profile.keys.rotation_grace_days >= 0,

@@ -23,6 +23,7 @@ from pai_signer.workflows.keys.birth_revocations import kept_revocations
 from pai_signer.workflows.keys.key_dates import has_expired
 from pai_signer.workflows.keys.rotation_compromise import awaited_key, check_can_follow, old_key
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
+from pai_signer.workflows.release.confirm_release import confirmable
 from pai_signer.workflows.release.unsigned_part import unsigned_part
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.show import keys_pages
@@ -172,6 +173,7 @@ class WorkstationDesk:
             "ceremony.export": "" if held_ceremonies(self._bench) else "none was held yet",
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
+            "release.confirm": "" if confirmable(self._bench) else "nothing was exported yet",
             "key.rotate.minisign": no_minisign or expired,
             "key.rotate.gpg": no_openpgp or expired,
             "key.extend": no_openpgp,

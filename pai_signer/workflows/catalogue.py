@@ -47,6 +47,7 @@ from pai_signer.workflows.keys.rotate_minisign import MinisignRotation
 from pai_signer.workflows.keys.rotation import rotation, rotation_script
 from pai_signer.workflows.keys.rotation_system import Reason
 from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN, SystemName
+from pai_signer.workflows.release.confirm_release import confirm_release
 from pai_signer.workflows.release.export_release import export_release
 from pai_signer.workflows.release.import_questions import DIGEST
 from pai_signer.workflows.release.import_release import import_release
@@ -137,6 +138,12 @@ CATALOGUE: Final = (
         "Export to a medium",
         "release export",
         lambda bench, a: export_release(bench, a["version"], a.get("directory", "")),
+    ),
+    Entry(
+        "release.confirm",
+        "Confirm what is published",
+        "release confirm",
+        lambda bench, a: confirm_release(bench, a.get("version", ""), a.get("directory", "")),
     ),
     Entry(
         "release.show",

@@ -123,12 +123,15 @@ def _release_lines(bench: Workbench) -> Iterator[Line]:
             for part, there in (("manifest", release.manifest_sha256), ("tag", release.tag_oid))
             if there
         )
-        exported = "exported" if release.exported else "not exported yet"
         yield Line(
-            f"{release.version}: {parts} signed, {exported}",
+            f"{release.version}: {parts} signed, {release.stage}",
             label="last release",
-            mark=Mark.OK if release.exported else Mark.WARN,
+            mark=Mark.OK if release.confirmed_at else Mark.WARN,
         )
+    for release in history.releases:
+        if release.differs_at is not None:
+            text = f"{release.version}: what is live is NOT what was signed (Journal)"
+            yield Line(text, label="published", mark=Mark.FAIL)
 
 
 def check_pages(bench: Workbench) -> tuple[Page, ...]:

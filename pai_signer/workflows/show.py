@@ -186,6 +186,9 @@ def _key_facts(bench: Workbench, key: RegisteredKey) -> dict[str, Any]:
 # --- releases ---------------------------------------------------------------------------
 
 
+_STAGES = ("manifest", "tag", "exported", "confirmed", "differs")
+
+
 def list_releases(bench: Workbench) -> Workflow[ShowState]:
     """Every version that was imported or signed."""
     return showing("list-releases", "Releases", lambda _chosen: _releases(bench))
@@ -203,12 +206,13 @@ def _releases(bench: Workbench) -> Outcome:
                 "manifest": bool(signed and signed.manifest_sha256),
                 "tag": bool(signed and signed.tag_oid),
                 "exported": bool(signed and signed.exported),
+                "confirmed": bool(signed and signed.confirmed_at),
+                "differs": bool(signed and signed.differs_at),
             }
         )
     lines = tuple(
         Line(
-            ", ".join(part for part in ("manifest", "tag", "exported") if row[part])
-            or "imported, not signed",
+            ", ".join(part for part in _STAGES if row[part]) or "imported, not signed",
             label=str(row["version"]),
         )
         for row in rows
@@ -252,5 +256,8 @@ def _release(bench: Workbench, version: str) -> Outcome:
         "tag": signed.tag_oid,
         "receipts": list(signed.receipts),
         "files": signed.files,
+        "confirmed_at": signed.confirmed_at,
+        "differs_at": signed.differs_at,
     }
-    return Outcome(pages, data)
+    published = Page(f"{version} since then", (Line(signed.stage),))
+    return Outcome((*pages, published), data)

@@ -19,6 +19,7 @@ import pytest
 
 from pai_signer.domain.journal import parse_journal
 from pai_signer.domain.minisig import STOCK_LIMITS, parse_secret_key_header
+from tests.cli.online import online_side
 from tests.cli.program import STOCK, Ended, Program
 from tests.repository import Repository, make_repository
 
@@ -159,6 +160,7 @@ def test_the_folder_holds_exactly_what_is_to_be_uploaded(job: Job) -> None:
         "receipt.json.asc",
         "receipt.txt",
         "UPLOAD.md",
+        "upload.sh",
         "reminders.ics",
         *(f"keys/{name}" for name in key_files),
     }
@@ -262,44 +264,34 @@ def test_a_clone_without_the_commit_refuses_the_tag(job: Job, tmp_path: Path) ->
 def test_the_commands_of_upload_md_run_as_they_are(
     job: Job, download: Path, tmp_path: Path
 ) -> None:
-    """Against a local bare remote, with a ``gh`` that writes down what it was asked."""
-    remote, clone = tmp_path / "remote.git", tmp_path / "clone"
-    stock("git", "clone", "-q", "--bare", job.repository.path, remote, cwd=tmp_path)
-    stock("git", "clone", "-q", remote, clone, cwd=tmp_path)
-    fake = tmp_path / "bin"
-    fake.mkdir()
-    calls = tmp_path / "gh-calls"
-    (fake / "gh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$PWD" "$@" >>{calls}\n')
-    (fake / "gh").chmod(0o755)
+    """By hand against a bare remote; then ``upload.sh`` finds nothing left to do."""
+    online = online_side(tmp_path / "online", download, job.repository.path)
     guide = (download / "UPLOAD.md").read_text()
     commands = "\n".join(part.split("```")[0] for part in guide.split("```sh\n")[1:])
     for placeholder, path in (
         ("/path/to/this/folder", download),
-        ("/path/to/clone/of/the/project", clone),
+        ("/path/to/clone/of/the/project", online.clone),
+        ("/path/to/the/artifacts", download),
     ):
         assert commands.count(placeholder) == 1
         commands = commands.replace(placeholder, str(path))
-    ending = 'gpgconf --kill all; rm -rf "$GNUPGHOME"\n'
     done = subprocess.run(
-        ["bash", "-eu", "-c", commands + "\n" + ending],
+        ["bash", "-eu", "-c", commands + '\nrm -rf "$ring" "$live"\n'],
         cwd=tmp_path,
-        env={**os.environ, "PATH": f"{fake}:{os.environ['PATH']}"},
+        env=online.environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert VERSION in stock("git", "tag", cwd=remote)
-    called = calls.read_text().splitlines()
-    (certificate,) = job.keys.glob("gpg-*.asc")
-    assert called[:4] == [str(clone), "release", "upload", VERSION]
-    uploads = {Path(name).name for name in called[4:] if name.startswith(str(download))}
-    own = {"UPLOAD.md", "reminders.ics", f"{VERSION}.bundle"}
-    assert uploads == {n for n in job.names if "/" not in n} - own
-    assert called[-5:] == [
-        *("variable", "set", "GPG_KEY_FINGERPRINT", "--body"),
-        certificate.stem.removeprefix("gpg-"),
-    ]
+    assert VERSION in stock("git", "tag", cwd=online.remote)
+    own = {"UPLOAD.md", "upload.sh", "reminders.ics", f"{VERSION}.bundle"}
+    assets = {p.name for p in (online.site / "releases" / VERSION / "assets").iterdir()}
+    assert assets == {n for n in job.names if "/" not in n} - own | set(IMAGES)
+    before = online.state()
+    again = online.upload("--artifacts", download)
+    assert "[y/N]" not in again.stdout
+    assert online.state() == before
 
 
 # --- the second export ------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from tests.cli.documents import documented, placed
+from tests.cli.online import online_side
 from tests.cli.program import ROOT, STOCK, Program
 from tests.workstation import IMAGES, fill_downloads
 
@@ -39,6 +40,10 @@ def test_the_readme_walks_through_a_whole_release(tmp_path: Path) -> None:
             shutil.copytree(stick / "pai-v0.2.0", download / "pai-v0.2.0")
             for name in IMAGES:
                 shutil.copy(stick / name, download / "pai-v0.2.0")
+        if arguments[:2] == ["release", "confirm"]:
+            bundle = next(stick.glob("*.bundle"))
+            online = online_side(tmp_path / "online", stick / "pai-v0.2.0", bundle)
+            online.upload("--artifacts", stick, "--yes")
         given = [placed(argument, places) for argument in arguments]
         if arguments[:2] == ["release", "sign"]:
             given += CUSTODY

@@ -102,6 +102,15 @@ def check_foreign(answer: ForeignManifest, data: bytes) -> None:
         assert sorted(data.splitlines()) == lines
 
 
+def check_live_sums(answer: dict[str, str], data: bytes) -> None:
+    check_foreign(ForeignManifest(answer, ("any",)), data)
+
+
+def check_live_refs(answer: dict[str, str], data: bytes) -> None:
+    lines = {f"{oid}\t{ref}".encode() for ref, oid in answer.items()}
+    assert lines == {line.removesuffix(b"\r") for line in data.split(b"\n") if line}
+
+
 def check_minisig(answer: MinisignSignature, data: bytes) -> None:
     first = base64.b64encode(b"ED" + answer.key_id + answer.signature).decode()
     last = base64.b64encode(answer.comment_signature).decode()

@@ -86,6 +86,10 @@ def samples() -> Mapping[str, tuple[bytes, ...]]:
                 f"# made by CI\r\n\r\n{first.upper()} *{SIDE_FILE_OF}".encode(),
             ),
             "side-file": (f"{first}  {SIDE_FILE_OF}\n".encode(), f"{first}\n".encode()),
+            "live-list": (manifest,),
+            "live-tag": (
+                f"{'1' * 40}\trefs/tags/v1.2.3\n{'2' * 40}\trefs/tags/v1.2.3^{{}}\n".encode(),
+            ),
             "minisig": (signed(MESSAGE, 2), signed(MESSAGE, 2).removesuffix(b"\n")),
             "minisign-public": (_public_key_file(),),
             "minisign-secret": (_secret_key_file(),),

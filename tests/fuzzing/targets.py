@@ -8,6 +8,7 @@ from pai_signer.domain import backup, manifest
 from pai_signer.domain.attestation import parse_attestation
 from pai_signer.domain.bundle_header import parse_bundle_header
 from pai_signer.domain.challenge import parse_challenge
+from pai_signer.domain.confirmation import parse_live_refs, parse_live_sums
 from pai_signer.domain.endorsement import parse_endorsement
 from pai_signer.domain.journal import parse_journal
 from pai_signer.domain.minisig import (
@@ -79,6 +80,8 @@ def targets() -> tuple[Target, ...]:
         _target("manifest", manifest.parse_manifest, answers.check_manifest, tokens=lines),
         _target("checksums", manifest.parse_foreign_manifest, answers.check_foreign, tokens=lines),
         _target("side-file", side, answers.check_foreign, tokens=lines),
+        _target("live-list", parse_live_sums, answers.check_live_sums, tokens=lines),
+        _target("live-tag", parse_live_refs, answers.check_live_refs, tokens=(b"\t", b"^{}\n")),
         _target("minisig", parse_signature, answers.check_minisig, mutators=signers),
         _target(
             "minisig-verified",

@@ -16,6 +16,7 @@ BAD: Final = Path(__file__).parent / "bad"
 
 FAULTS: Final[tuple[Fault, ...]] = (
     *release_files.MANIFESTS,
+    *release_files.LIVE,
     *release_files.MINISIGN,
     *release_files.GIT,
     *record_files.REGISTRY,

@@ -87,6 +87,30 @@ MANIFESTS: Final = (
     ),
 )
 
+_REFS: Final = "EXP-5/tag-list"
+
+LIVE: Final = (
+    *faults(
+        "live-list",
+        FormatError,
+        ("empty", "EXP-5/list", "no SHA-256 digest", only(b"")),
+        ("escaped-name", "EXP-5/list", "an escaped name", prepended(b"\\")),
+        ("parent-folder", "EXP-5/list", "other than letters", replaced(_NAME, b"../" + _NAME)),
+        ("two-digests", "EXP-5/list", "two different digests", replaced(b"arm64", b"amd64")),
+    ),
+    *faults(
+        "live-tag",
+        FormatError,
+        ("error-page", _REFS, "no line of 'git ls-remote'", only(b"fatal: not a repository\n")),
+        ("short-object", _REFS, "no line of 'git ls-remote'", replaced(b"1" * 40, b"1" * 39)),
+        ("upper-case", _REFS, "no line of 'git ls-remote'", replaced(b"2" * 40, b"A" * 40)),
+        ("spaces", _REFS, "no line of 'git ls-remote'", replaced(b"\t", b" ")),
+        ("escape-sequence", _REFS, "no line of 'git ls-remote'", replaced(b"refs", b"\x1b[2Jrefs")),
+        ("twice", _REFS, "a second one of the same ref", line_twice(0)),
+        ("blank-line", _REFS, "no line of 'git ls-remote'", appended(b"\n")),
+    ),
+)
+
 MINISIGN: Final = (
     *faults(
         "minisig",

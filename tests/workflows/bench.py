@@ -8,6 +8,7 @@ can be moved. Passphrases are ``PHRASES``.
 import dataclasses
 import functools
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from pai_signer.adapters.practice import DOWNLOADS, VERSION, build_practice_media
 from pai_signer.composition import built_in_profile, make_vault, open_workbench
+from pai_signer.domain.confirmation import LIVE_SUMS, LIVE_TAG
 from pai_signer.domain.host import HostFacts
 from pai_signer.domain.page import Page
 from pai_signer.domain.profile import parse_profile
@@ -183,6 +185,21 @@ def published(to: Path) -> Path:
     for path in downloads().glob("*.iso"):
         shutil.copy2(path, to)
     return to
+
+
+def brought_back(folder: Path, to: Path) -> Path:
+    """A stick with a published ``folder`` and, beside it, the lists of ``upload.sh``."""
+    back = to / f"pai-{RELEASE}-live"
+    back.mkdir(parents=True)
+    shutil.copytree(folder, to / f"pai-{RELEASE}")
+    companions = ("UPLOAD.md", "upload.sh", "reminders.ics", f"{RELEASE}.bundle")
+    assets = [p for p in folder.iterdir() if p.is_file() and p.name not in companions]
+    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in assets]
+    (back / LIVE_SUMS).write_text("".join(sorted(lines)))
+    tag = json.loads((folder / "receipt.json").read_bytes())["tag"]
+    ref = f"refs/tags/{RELEASE}"
+    (back / LIVE_TAG).write_text(f"{tag['oid']}\t{ref}\n{tag['commit']}\t{ref}^{{}}\n")
+    return back
 
 
 def a_repository(to: Path, commits: int = 3) -> Repository:

@@ -79,6 +79,7 @@ def test_a_whole_release_is_good_and_says_by_whom(folder: Path) -> None:
     assert unproved(outcome) == [
         "UPLOAD.md: NOT SIGNED, not checked",
         "reminders.ics: NOT SIGNED, not checked",
+        "upload.sh: NOT SIGNED, not checked",
     ]
 
 

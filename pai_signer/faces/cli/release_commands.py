@@ -99,6 +99,15 @@ def release_export(session: CommandSession, version: str, dest: str | None) -> N
     session.run("release.export", {"version": version, "directory": dest or ""}, {})
 
 
+@release.command("confirm")
+@click.argument("version")
+@click.argument("src", required=False)
+@click.pass_obj
+def release_confirm(session: CommandSession, version: str, src: str | None) -> None:
+    """Compare what is live with what was signed, file for file (EXP-5)."""
+    session.run("release.confirm", {"version": version, "directory": src or ""}, {})
+
+
 @release.command("unsigned")
 @click.argument("version", required=False, metavar="vX.Y.Z")
 @click.option("--manifest", metavar="FILE", help="Its checksums as they were published.")

@@ -12,9 +12,11 @@ from pai_signer.domain.ledger_reading import read_ledger
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import parse_receipt
-from pai_signer.domain.registry import Registry, published_files
+from pai_signer.domain.registry import Algorithm, Registry, published_files
 from pai_signer.domain.reminders import proof_reminder, reminders
-from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
+from pai_signer.domain.upload_guide import render_upload_guide
+from pai_signer.domain.upload_plan import UploadFacts, plan_upload
+from pai_signer.domain.upload_script import render_upload_script
 from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.keys.compromise_papers import vault_papers
@@ -25,6 +27,7 @@ from pai_signer.workflows.workbench import Workbench
 
 PURPOSE = "Where to write the signatures?"
 UPLOAD_GUIDE = "UPLOAD.md"
+UPLOAD_SCRIPT = "upload.sh"
 KEYS_FOLDER = "keys"
 #: The session's note that the files were written in this sitting.
 WRITTEN = "written"
@@ -85,12 +88,13 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
     )
     verifier.verify(files, {})
     keys = {**published_files(bench.registry_store.load()), **papers.files}
-    guide = render_upload_guide(_upload_facts(bench, release), bench.profile, registry)
+    plan = plan_upload(_upload_facts(bench, release), bench.profile, registry)
     return {
         **files,
         **_calendar(bench, registry, release),
         **{f"{KEYS_FOLDER}/{name}": data for name, data in keys.items()},
-        UPLOAD_GUIDE: guide.encode(),
+        UPLOAD_GUIDE: render_upload_guide(plan).encode(),
+        UPLOAD_SCRIPT: render_upload_script(plan).encode(),
     }
 
 
@@ -127,13 +131,24 @@ def export_folder(bench: Workbench, release: SignedRelease) -> str:
 
 def _upload_facts(bench: Workbench, release: SignedRelease) -> UploadFacts:
     staged = bench.releases.staged(release.version)
-    receipts = [parse_receipt(staged[name]) for name in release.receipts]
+    receipts = {name: parse_receipt(staged[name]) for name in release.receipts}
+    signers: dict[str, tuple[str, ...]] = {}
+    tag_signer = None
+    for name, receipt in receipts.items():
+        signers[name] = tuple(key.id for key in receipt.keys)
+        if receipt.manifest_sha256 is not None:
+            signers[bench.profile.artifacts.manifest] = signers[name]
+        if receipt.tag is not None:
+            openpgp = Algorithm.OPENPGP.value
+            tag_signer = next((k.id for k in receipt.keys if k.algorithm == openpgp), None)
     return UploadFacts(
         version=release.version,
-        files=sorted(release.files),
-        artifact_sizes={a.name: a.size_bytes for r in receipts for a in r.artifacts},
+        files=release.files,
+        artifact_sizes={a.name: a.size_bytes for r in receipts.values() for a in r.artifacts},
+        signers=signers,
         commit=release.commit,
-        bundle=f"{release.version}.bundle" if release.tag_oid else None,
+        tag_oid=release.tag_oid,
+        tag_signer=tag_signer,
         has_manifest=release.manifest_sha256 is not None,
         rehearsal=bench.info.rehearsal,
     )
@@ -202,7 +217,7 @@ def _outcome(state: ExportState) -> Outcome:
         *(Line(name, label="written", mark=Mark.OK) for name in state.written),
         Line("every file was read back from the medium and compared", mark=Mark.OK),
         unmounted_line(state),
-        Line(f"Next: follow {UPLOAD_GUIDE} on the online machine."),
+        Line(f"Next: follow {UPLOAD_GUIDE} on the online machine, or run {UPLOAD_SCRIPT} there."),
     )
     data = {
         "version": state.version,
