@@ -20,7 +20,7 @@ from typing import IO, Final
 from pai_signer.adapters.environment import TOOL_PATH
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
-from pai_signer.errors import ToolError
+from pai_signer.errors import ToolError, ToolMissing
 
 #: Stand-ins in an argument list for the number of a pipe that ``run`` makes.
 SECRET_FD: Final = "{secret-fd}"  # noqa: S105 - a placeholder, not a password
@@ -66,10 +66,10 @@ def install_line(tool: str) -> str:
 
 
 def find_tool(tool: str) -> Path:
-    """Where ``tool`` is, on the pinned path; ``ToolError`` names the install line."""
+    """Where ``tool`` is, on the pinned path; ``ToolMissing`` names the install line."""
     found = shutil.which(tool, path=TOOL_PATH)
     if found is None:
-        raise ToolError(
+        raise ToolMissing(
             "SEC-2/tool-missing",
             f"The program {tool!r} is not installed.",
             f"Install it: {install_line(tool)}",
