@@ -31,10 +31,10 @@ bench: .venv/stamp
 	.venv/bin/python -m tests.bench
 
 # kill -9 in every job that writes something lasting, at over a thousand system calls; every error
-# of a medium over open, write, fsync, rename and close of signing and export; a million spoilt
-# registries, a thousand flipped bytes on a backup medium, every guard of a trap taken out
-# (samples of all stand in `make test`); a full pass over 8.5 GB; every ceremony traced for
-# internet sockets.
+# of a medium over open, write, fsync, rename and close of signing and export, each known to have
+# struck; a million spoilt registries, a thousand flipped bytes on a backup medium, every guard of
+# a trap taken out (samples of all stand in `make test`); a full pass over 8.5 GB; every ceremony
+# traced for internet sockets.
 fault-test: .venv/stamp
 	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py \
 		tests/cli/test_no_network.py -s

@@ -41,7 +41,6 @@ class CreateBackup(Job):
     """A set counts from its entry in the journal on, and then all of it is there (CUS-1)."""
 
     name = "backup create"
-    sample = (("renameat2", 20),)
     points = 60
     least = 300
     also = (STARTING,)
@@ -108,7 +107,6 @@ class Restore(Job):
     """A new vault takes over keys, journal and registry, or it can still be restored (CUS-4)."""
 
     name = "backup restore"
-    sample = (("renameat", 12),)
     points = 60
     least = 200
     also = (STARTING,)

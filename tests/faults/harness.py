@@ -33,14 +33,13 @@ from pai_signer.domain.openpgp_secret import parse_secret_key
 from pai_signer.errors import EXIT_CANNOT_TELL
 from pai_signer.workflows.workbench import Workbench
 from tests import workstation
-from tests.faults.strace import Call, record, strike
+from tests.faults.strace import KILLED, Call, record, strike
 from tests.keys import CUSTODIAN_PASSPHRASES, WEAK_PASSPHRASE, WEAK_SCRYPT_LIMITS
 from tests.workstation import Workstation
 
 ALL: Final = os.environ.get("PAI_FAULTS") == "all"
 TEMPORARY: Final = ".pai-signer-"
 NOT_REACHED: Final = "not reached"
-KILLED: Final = -9
 
 _MEMORY: Final = Path("/dev/shm")
 _SECRETS: Final = (WEAK_PASSPHRASE, *CUSTODIAN_PASSPHRASES)
@@ -68,8 +67,8 @@ class Job(ABC):
     """One command of the program, and what may be found after it was struck."""
 
     name: ClassVar[str]
-    #: Struck by default, without a recording: the n-th call of a name.
-    sample: ClassVar[tuple[tuple[str, int], ...]]
+    #: Struck by default, without a recording: the n-th call of a name; empty: in the sweep only.
+    sample: ClassVar[tuple[tuple[str, int], ...]] = ()
     #: How many points the sweep strikes; None: every one that is recorded.
     points: ClassVar[int | None] = None
     #: Fewer calls than these are recorded only if the tracing sees no longer what it should.
@@ -78,6 +77,9 @@ class Job(ABC):
     also: ClassVar[tuple[str, ...]] = ()
     #: What a sweep has to have found at least once.
     stages: ClassVar[frozenset[str]] = frozenset()
+
+    def __str__(self) -> str:
+        return self.name
 
     @abstractmethod
     def prepare(self, base: Path) -> Stage:
@@ -156,7 +158,9 @@ def memory_cleared(base: Path) -> Iterator[None]:
 
 def check_nothing_in_the_clear(folder: Path) -> None:
     """No passphrase, and no secret key that is not encrypted, in any file below (SEC-2)."""
-    for path in sorted(folder.rglob("*")):
+    # os.walk, for a folder may vanish meanwhile: a try at its side clears the memory too.
+    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    for path in sorted(found):
         if path.is_symlink() or not path.is_file():
             continue
         try:
@@ -193,6 +197,9 @@ def failed(job: FailingJob, call: Call, error: str, how_long: str, base: Path) -
     """Let ``call`` fail; returns how ``job`` took it."""
     stage = staged(job, base)
     done = strike(stage.command, call, f"error={error}", how_long)
+    if not done.landed:
+        assert done.returncode == 0, done.stderr
+        return NOT_REACHED
     shown = done.stdout + done.stderr
     assert TEMPORARY not in shown, shown
     whole = job.is_whole(stage)
@@ -232,6 +239,7 @@ def tried_at_each(
                 return attempt(point, Path(base))
             except Exception as error:  # noqa: BLE001 - every point is tried, then all are told
                 failures.append(f"{point}\n    {type(error).__name__}: {error}")
+                print(f"FAILED in {what}: {failures[-1]}", flush=True)  # a sweep takes long
                 return "FAILED"
 
     with ThreadPoolExecutor(2) as pool:

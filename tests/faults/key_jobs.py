@@ -80,7 +80,6 @@ class Generate(Job):
     """Two keys are born and registered together; a crash never makes a second of a kind (KEY-1)."""
 
     name = "key generate"
-    sample = (("renameat", 12),)
     points = 80
     least = 200
     also = (STARTING,)
@@ -123,7 +122,6 @@ class Extend(Job):
     """Every part of the key has the old date in the registry, or the new one (KEY-4)."""
 
     name = "key extend"
-    sample = (("renameat2", 2),)
     points = 80
     least = 80
     also = (STARTING,)
@@ -167,7 +165,6 @@ class Revoke(Job):
     """A key is revoked in the registry with its certificate, or it is as it was (KEY-5)."""
 
     name = "key revoke"
-    sample = (("renameat2", 5),)
     points = 80
     least = 150
     also = (STARTING,)
@@ -266,6 +263,5 @@ class RotateOpenPgp(_Rotate):
     """Of OpenPGP."""
 
     name = "key rotate gpg"
-    sample = (("vfork", 30),)
     points = least = 110
     _system = "gpg"

@@ -73,7 +73,7 @@ class MakeVault(Job):
     """A vault is one from the last of its files on, and its journal says so (JRN-1)."""
 
     name = "init"
-    sample = (("fsync", 5), ("renameat", 1))
+    sample = (("fsync", 5),)
     least = 30
     stages = frozenset({"no vault", "a vault"})
 
@@ -101,7 +101,6 @@ class Import(Job):
     """The candidate and the commit: all that was read, or nothing (IMP-3, IMP-6)."""
 
     name = "import"
-    sample = (("renameat", 4),)
     least = 60
     also = (STARTING,)
     stages = frozenset({"nothing imported", "imported"})
@@ -136,7 +135,7 @@ class Sign(FailingJob):
     """Every signature of a visit, or none (SIG-6)."""
 
     name = "sign"
-    sample = (("fsync", 20), ("renameat2", 8), ("renameat", 6))
+    sample = (("renameat2", 8),)
     least = 100
     stages = frozenset({"nothing staged", "was complete"})
     success = (f"Receipt: {VERSION}", "Next: export it")
@@ -181,7 +180,7 @@ class Export(FailingJob):
     """Every file that stands under its name is whole (EXP-2)."""
 
     name = "export"
-    sample = (("renameat2", 2), ("fsync", 40), ("renameat", 1))
+    sample = (("renameat2", 2),)
     least = 100
     stages = frozenset({"nothing there", "whole files there", "was complete"})
     success = (f"Exported {VERSION}", "Next: follow UPLOAD.md")

@@ -6,7 +6,6 @@ What other programs it starts (gpg, git) run on, as they would after a kill -9.
 """
 
 import re
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -34,6 +33,8 @@ CHANGING: Final = (
     "rmdir",
     "close",
 )
+#: The exit code of a process that SIGKILL ended, as Python tells it.
+KILLED: Final = -9
 #: Python starts other programs with it.
 STARTING: Final = "vfork"
 #: The n-th call has to be the same one in every run.
@@ -93,15 +94,31 @@ def _changes(line: str, written: set[str]) -> bool:
     return True
 
 
-def strike(
-    command: Sequence[str], call: Call, fault: str, how_long: str = "once"
-) -> subprocess.CompletedProcess[str]:
-    """Run with ``fault`` (``signal=KILL``, ``error=EIO``) at ``call``, or ``from then on``."""
+@dataclass(frozen=True)
+class Struck:
+    """How a run under a fault ended, and whether the fault came at all."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    landed: bool
+
+
+def strike(command: Sequence[str], call: Call, fault: str, how_long: str = "once") -> Struck:
+    """Run with ``fault`` (``signal=KILL``, ``error=EIO``) at ``call``, or ``from then on``.
+
+    A fault of a call that the run never made has not landed: it shows nothing about the program.
+    """
     when = f"{call.nth}+" if how_long == "from then on" else str(call.nth)
     inject = f"inject={call.name}:{fault}:when={when}"
-    tracing = ("strace", "-qqq", "-e", "signal=none", "-o", "/dev/null")
-    traced = [*tracing, "-e", f"trace={call.name}", "-e", inject, *command]
-    return workstation.run(traced, environment=STEADY)
+    with tempfile.NamedTemporaryFile() as log:
+        tracing = ("strace", "-qqq", "-e", "signal=none", "-o", log.name)
+        traced = [*tracing, "-e", f"trace={call.name}", "-e", inject, *command]
+        done = workstation.run(traced, environment=STEADY)
+        lines = Path(log.name).read_text(errors="replace").splitlines()
+    # strace(1) marks an error that it made so; a process that it killed ends within the call.
+    landed = any(line.endswith("(INJECTED)") for line in lines) or done.returncode == KILLED
+    return Struck(done.returncode, done.stdout, done.stderr, landed)
 
 
 def spread(calls: Sequence[Call], count: int | None) -> list[Call]:
