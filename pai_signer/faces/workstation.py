@@ -172,6 +172,7 @@ class WorkstationDesk:
             "ceremony.export": "" if held_ceremonies(self._bench) else "none was held yet",
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
+            "release.qr": "" if self._exportable() else "nothing is signed yet",
             "key.rotate.minisign": no_minisign or expired,
             "key.rotate.gpg": no_openpgp or expired,
             "key.extend": no_openpgp,

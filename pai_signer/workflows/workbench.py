@@ -21,6 +21,7 @@ from pai_signer.ports import (
     BackupReader,
     CeremonyStore,
     Clock,
+    CodeDrawer,
     Destinations,
     Host,
     Journal,
@@ -74,6 +75,7 @@ class Workbench:
     backup_reader: BackupReader
     nonces: Nonces
     paper: PaperPrinter
+    codes: CodeDrawer
     verifiers: Verifiers
     tags: TagStore
     journal: Journal

@@ -17,7 +17,7 @@ from pai_signer.domain.reminders import proof_reminder, reminders
 from pai_signer.domain.upload_guide import UploadFacts, render_upload_guide
 from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
-from pai_signer.workflows.keys.compromise_papers import vault_papers
+from pai_signer.workflows.keys.compromise_papers import Papers, vault_papers
 from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
 from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.verify.verification import ReleaseVerifier
@@ -41,7 +41,7 @@ class ExportState(UnmountState, frozen=True, kw_only=True):
 def export_release(bench: Workbench, version: str, directory: str = "") -> Workflow[ExportState]:
     """Build the workflow; refuses a version that has nothing signed."""
     name = bench.release_name(version)
-    _signed_release(bench, name)
+    signed_release(bench, name)
     return Workflow(
         name="export-release",
         key=name,
@@ -59,11 +59,8 @@ def export_release(bench: Workbench, version: str, directory: str = "") -> Workf
     )
 
 
-def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
-    """Everything that belongs on the medium, verified once more (SIG-5, EXP-1).
-
-    ``BadSignature`` if staging is not what the journal says was signed.
-    """
+def staged_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
+    """What was signed, as it stands in staging; ``BadSignature`` if it changed since (SIG-5)."""
     staged = bench.releases.staged(release.version)
     files = {name: staged.get(name, b"") for name in release.files}
     for name, data in files.items():
@@ -74,6 +71,11 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
                 "Do not use this workstation before you know why. "
                 "The journal has the digests of what was signed.",
             )
+    return files
+
+
+def verify_staged(bench: Workbench, files: dict[str, bytes]) -> Papers:
+    """Verify what is about to leave once more (SIG-5); the papers that belong to its keys."""
     registry = bench.registry()
     papers = vault_papers(bench, registry)
     verifier = ReleaseVerifier(
@@ -84,6 +86,17 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
         endorsements=papers.endorsements,
     )
     verifier.verify(files, {})
+    return papers
+
+
+def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
+    """Everything that belongs on the medium, verified once more (SIG-5, EXP-1).
+
+    ``BadSignature`` if staging is not what the journal says was signed.
+    """
+    files = staged_files(bench, release)
+    papers = verify_staged(bench, files)
+    registry = bench.registry()
     keys = {**published_files(bench.registry_store.load()), **papers.files}
     guide = render_upload_guide(_upload_facts(bench, release), bench.profile, registry)
     return {
@@ -139,7 +152,8 @@ def _upload_facts(bench: Workbench, release: SignedRelease) -> UploadFacts:
     )
 
 
-def _signed_release(bench: Workbench, version: str) -> SignedRelease:
+def signed_release(bench: Workbench, version: str) -> SignedRelease:
+    """The release of this tag name; ``UsageError`` if nothing of it is signed."""
     release = bench.history().find(version)
     if release is None:
         raise UsageError(
@@ -171,7 +185,7 @@ class _Write(Step[ExportState]):
 
     def act(self, state: ExportState, answer: Answer, progress: Progress) -> ExportState:
         bench = self._bench
-        release = _signed_release(bench, state.version)
+        release = signed_release(bench, state.version)
         folder = export_folder(bench, release)
         files = export_files(bench, release)
         written = bench.destinations.write_release(Path(state.directory), folder, files, progress)
