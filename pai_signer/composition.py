@@ -32,6 +32,7 @@ from pai_signer.adapters.nonces import KernelNonces
 from pai_signer.adapters.paper_printer import PdfPrinter
 from pai_signer.adapters.passphrases import WordListPassphrases
 from pai_signer.adapters.publisher import FolderPublisher
+from pai_signer.adapters.qr import ScreenCodes
 from pai_signer.adapters.source import FolderSources
 from pai_signer.adapters.vault import Vault
 from pai_signer.adapters.vault_files import (
@@ -45,7 +46,7 @@ from pai_signer.adapters.vault_files import (
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
 from pai_signer.domain.vault_info import VaultInfo
-from pai_signer.ports import Clock, Host, Media, Passphrases, Program, Sources
+from pai_signer.ports import Clock, Destinations, Host, Media, Passphrases, Program, Sources
 from pai_signer.workflows.check_journal import settle_journal
 from pai_signer.workflows.rehearse import RehearsalPlan
 from pai_signer.workflows.release.settle import settle_unfinished
@@ -134,6 +135,7 @@ def open_workbench(
             backup_reader=MediumBackupReader(),
             nonces=KernelNonces(),
             paper=PdfPrinter(),
+            codes=ScreenCodes(),
             verifiers=verifiers(time),
             tags=GitMirror(vault.path),
             journal=FileJournal(vault.path, time),
@@ -200,6 +202,11 @@ def verifiers(at: Clock | None = None) -> Verifiers:
 def sources() -> Sources:
     """How folders are read, without any vault."""
     return FolderSources()
+
+
+def destinations() -> Destinations:
+    """How files that stay are written, without any vault."""
+    return MediumDestinations()
 
 
 def clock() -> Clock:

@@ -17,6 +17,7 @@ from pai_signer.domain.custody import MediumIdentity
 from pai_signer.domain.host import HostFacts, Installation
 from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.openpgp_signatures import RevocationReason
+from pai_signer.domain.page import Modules
 from pai_signer.domain.paper_pages import Sheet
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.secret import Secret
@@ -174,6 +175,13 @@ class PaperPrinter(Protocol):
 
         They are read from the finished file, by another program than the one that drew them.
         """
+
+
+class CodeDrawer(Protocol):
+    """Draws QR codes for a screen (EXP-4)."""
+
+    def draw(self, payload: str) -> Modules:
+        """The code of one part; ``ToolError`` unless another program reads it as ``payload``."""
 
 
 # --- signatures (SIG) -----------------------------------------------------------------

@@ -14,12 +14,9 @@ from typing import Final
 import pytest
 
 from tests.test_requirements import (
-    FAMILIES,
-    NOT_YET,
     PACKAGE,
     REQUIREMENTS,
     TESTS,
-    citing,
     is_cited_in,
 )
 
@@ -93,18 +90,6 @@ def with_helpers(path: Path, name: str) -> str:
 def test_each_requirement_that_is_built_has_a_case_and_no_other() -> None:
     assert list(CASES) == [name for name in CASES if name in REQUIREMENTS]
     assert set(CASES) == set(REQUIREMENTS)
-
-
-def test_what_is_not_there_yet_is_named_and_nothing_else_is_missing() -> None:
-    named = ASSURANCE.partition("## Not there yet")[2].partition("\n## ")[0]
-    assert set(_ID.findall(named)) == NOT_YET
-    everything = {f"{family}-{n + 1}" for family, count in FAMILIES.items() for n in range(count)}
-    assert everything == set(REQUIREMENTS) | NOT_YET
-
-
-@pytest.mark.parametrize("requirement", sorted(NOT_YET))
-def test_nothing_claims_to_be_what_is_not_there_yet(requirement: str) -> None:
-    assert citing(PACKAGE, requirement) == []
 
 
 @pytest.mark.parametrize("requirement", CASES)

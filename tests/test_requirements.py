@@ -27,13 +27,10 @@ FAMILIES: Final = {
     "FACE": 5,
     "VER": 2,
 }
-#: What has no code yet; ``docs/assurance.md`` says so too.
-NOT_YET: Final = {"EXP-4"}
 REQUIREMENTS: Final = tuple(
     name
     for family, count in FAMILIES.items()
     for name in (f"{family}-{n}" for n in range(1, count + 1))
-    if name not in NOT_YET
 )
 #: Codes of what no single requirement asks for: our own files, and refusals that several rules
 #: share. ``POL/`` is about waivers, ``IMP/`` about an import that is not there.

@@ -1,15 +1,18 @@
-"""QR codes: segno draws them, zxing-cpp reads them, and the two share no code (CUS-1).
+"""QR codes: segno draws them, zxing-cpp reads them, and the two share no code (CUS-1, EXP-4).
 
 Both are imported when the first code is drawn: most commands draw none.
 """
 
 from typing import Final
 
+from pai_signer.domain.page import Modules
+from pai_signer.domain.qr_parts import CODE_VERSION
 from pai_signer.errors import ToolError
 
 LEVEL: Final = "q"
-
-Modules = tuple[tuple[bool, ...], ...]
+#: Light around a code, in modules (ISO/IEC 18004:2015, 6.3.8), and pixels of a module reread.
+_QUIET: Final = 4
+_SCALE: Final = 3
 
 
 def draw_code(text: str) -> Modules:
@@ -38,6 +41,42 @@ def read_codes(pixels: bytearray, width: int) -> tuple[bytes, ...]:
         raise ToolError(
             "CUS-1/qr",
             "The reader of QR codes failed.",
-            "Make the pages anew; if it fails again, keep the backup on media only.",
+            "Try again; if it fails again, keep to media.",
         ) from error
     return tuple(barcode.bytes for barcode in found)
+
+
+class ScreenCodes:
+    """Implements ``ports.CodeDrawer``: no code is shown that was not read again (EXP-4)."""
+
+    def draw(self, payload: str) -> Modules:
+        """A code of the one size that screens are laid out for; ``ToolError`` if it misreads.
+
+        Alphanumeric; level L, or higher where it fits as well: a screen loses nothing of it.
+        """
+        import segno  # noqa: PLC0415 - see above
+
+        code = segno.make_qr(payload, version=CODE_VERSION, error="l", mode="alphanumeric")
+        modules = tuple(tuple(bool(module) for module in row) for row in code.matrix)
+        width, pixels = _raster(modules)
+        if read_codes(pixels, width) != (payload.encode("ascii"),):
+            raise ToolError(
+                "EXP-4/reread",
+                "A QR code does not read as what it was made from.",
+                "Do not scan it. Export to a medium, and report a bug.",
+                unchanged="Nothing was shown.",
+            )
+        return modules
+
+
+def _raster(modules: Modules) -> tuple[int, bytearray]:
+    """The picture of a code with its quiet zone: width, and grey pixels in rows."""
+    side = (len(modules) + 2 * _QUIET) * _SCALE
+    empty = b"\xff" * side
+    pixels = bytearray(empty * (_QUIET * _SCALE))
+    for row in modules:
+        edge = b"\xff" * (_QUIET * _SCALE)
+        line = b"".join((b"\0" if dark else b"\xff") * _SCALE for dark in row)
+        pixels += (edge + line + edge) * _SCALE
+    pixels += empty * (_QUIET * _SCALE)
+    return side, pixels

@@ -8,6 +8,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from pai_signer.domain.paper import Row
+
 #: 64 hex digits stand as two lines of four groups at 80 columns.
 GROUP_LENGTH: Final = 8
 GROUPS_PER_LINE: Final = 4
@@ -32,12 +34,25 @@ class Line:
     mark: Mark = Mark.NONE
 
 
+#: The dark (True) and light modules of a QR code, row by row, without the quiet zone.
+Modules = tuple[tuple[bool, ...], ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A QR code to scan from the screen, and the same as rows to type (EXP-4)."""
+
+    modules: Modules
+    rows: tuple[Row, ...]
+
+
 @dataclass(frozen=True)
 class Page:
-    """One fact to read (REV-1)."""
+    """One fact to read (REV-1); or one ``code`` to scan, with the lines beside it (EXP-4)."""
 
     title: str
     lines: tuple[Line, ...]
+    code: Code | None = None
 
 
 def digest_lines(label: str, digest_hex: str, mark: Mark = Mark.NONE) -> tuple[Line, ...]:

@@ -25,13 +25,15 @@ class Row:
     """One row of a screen, already sanitised and no wider than asked for.
 
     The first ``label_cells`` cells are the label; ``mark``, where there is one,
-    is the end of ``text``. Faces may colour both; the words say it all.
+    is the end of ``text``. Faces may colour both; the words say it all. The first
+    ``code_cells`` cells are of a QR code, which wants black on white (EXP-4).
     """
 
     text: str
     label_cells: int = 0
     mark: Mark = Mark.NONE
     is_heading: bool = False
+    code_cells: int = 0
 
 
 def shown(text: str, *, lat15: bool) -> str:

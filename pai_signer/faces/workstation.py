@@ -179,6 +179,7 @@ class WorkstationDesk:
             "key.show": no_key,
             "release.show": "" if self._exportable() else "nothing is signed yet",
             "release.confirm": "" if confirmable(self._bench) else "nothing was exported yet",
+            "release.qr": "" if self._exportable() else "nothing is signed yet",
             "key.rotate.minisign": no_minisign or expired,
             "key.rotate.gpg": no_openpgp or expired,
             "key.extend": no_openpgp,

@@ -47,11 +47,13 @@ from pai_signer.workflows.keys.rotate_minisign import MinisignRotation
 from pai_signer.workflows.keys.rotation import rotation, rotation_script
 from pai_signer.workflows.keys.rotation_system import Reason
 from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN, SystemName
+from pai_signer.workflows.release.collect_codes import collect_codes
 from pai_signer.workflows.release.confirm_release import confirm_release
 from pai_signer.workflows.release.deprecate_release import deprecate_release
 from pai_signer.workflows.release.export_release import export_release
 from pai_signer.workflows.release.import_questions import DIGEST
 from pai_signer.workflows.release.import_release import import_release
+from pai_signer.workflows.release.show_qr import show_qr
 from pai_signer.workflows.release.sign_index import sign_index
 from pai_signer.workflows.release.sign_release import WAIVE, sign_release
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
@@ -146,6 +148,20 @@ CATALOGUE: Final = (
         "Confirm what is published",
         "release confirm",
         lambda bench, a: confirm_release(bench, a.get("version", ""), a.get("directory", "")),
+    ),
+    Entry(
+        "release.qr",
+        "Signatures as QR codes",
+        "release qr",
+        lambda bench, a: show_qr(bench, a.get("version", "")),
+    ),
+    Entry(
+        "release.collect",
+        "Join scanned QR codes",
+        "release collect",
+        lambda bench, a: collect_codes(
+            bench.sources, bench.destinations, a.get("scans", ""), a.get("directory", "")
+        ),
     ),
     Entry(
         "release.show",

@@ -21,6 +21,7 @@ from pai_signer.ports import (
     BackupReader,
     CeremonyStore,
     Clock,
+    CodeDrawer,
     Destinations,
     Host,
     IndexStore,
@@ -75,6 +76,7 @@ class Workbench:
     backup_reader: BackupReader
     nonces: Nonces
     paper: PaperPrinter
+    codes: CodeDrawer
     verifiers: Verifiers
     tags: TagStore
     journal: Journal

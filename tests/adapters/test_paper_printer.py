@@ -9,6 +9,7 @@ import pytest
 
 from pai_signer.adapters import paper_printer, qr
 from pai_signer.adapters.paper_printer import PdfPrinter
+from pai_signer.domain.page import Modules
 from pai_signer.domain.paper import PaperFile, cut_files, join_parts
 from pai_signer.domain.paper_pages import (
     CHECK_COMMAND,
@@ -158,7 +159,7 @@ def test_a_code_that_reads_as_something_else_stops_it(monkeypatch: pytest.Monkey
 
 
 def test_a_code_that_does_not_read_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def torn(text: str) -> qr.Modules:
+    def torn(text: str) -> Modules:
         rows = qr.draw_code(text)
         return (*rows[: len(rows) // 2], *((False,) * len(rows),) * (len(rows) - len(rows) // 2))
 

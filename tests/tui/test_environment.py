@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from pai_signer.faces.code_rows import CodeLook
 from pai_signer.faces.tui.environment import CALM, CONSOLE, Look, forget_textual_settings, look_from
 
 
@@ -41,10 +43,16 @@ def test_importing_any_part_of_the_app_drops_them_before_textual_is_imported() -
         ({"TERM": "linux"}, CONSOLE),
         ({"TERM": "vt220"}, CONSOLE),
         ({}, CONSOLE),
-        ({"TERM": "linux", "NO_COLOR": "1"}, CONSOLE),
+        (
+            {"TERM": "linux", "NO_COLOR": "1"},
+            replace(CONSOLE, codes=CodeLook(half_blocks=False, has_colours=False)),
+        ),
         ({"TERM": "xterm-256color"}, CALM),
         ({"TERM": "xterm", "COLORTERM": "truecolor"}, CALM),
-        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, Look("ansi-dark", lat15=False)),
+        (
+            {"TERM": "xterm-256color", "NO_COLOR": "1"},
+            Look("ansi-dark", lat15=False, codes=CodeLook(has_colours=False)),
+        ),
     ],
 )
 def test_colours_and_glyphs_only_where_the_terminal_has_them(

@@ -94,6 +94,10 @@ class Tmux:
         self.seen.append(shown)
         return shown
 
+    def coloured(self) -> str:
+        """What can be seen now, with its colours as escape sequences."""
+        return self.tmux("capture-pane", "-e", "-N", "-p", "-t", "x")
+
     def scrollback(self) -> str:
         """Everything that the terminal still holds."""
         return self.tmux("capture-pane", "-p", "-S", "-", "-t", "x")
@@ -167,6 +171,7 @@ def program(
     *,
     term: str = "tmux-256color",
     environ: Mapping[str, str] | None = None,
+    size: tuple[int, int] = (COLUMNS, ROWS),
 ) -> Iterator[Tmux]:
     """Run ``arguments`` in a pane, with a clean environment and a private home."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,8 +189,9 @@ def program(
     # It waits for a line, so that not one byte of the program is missed; afterwards it says
     # the exit code, which only a person's shell would know, and keeps the pane open.
     shell = f"stty -echo; read -r _; stty echo; {run}; echo ended with $?; exec sleep 600"
-    size = ("-x", str(COLUMNS), "-y", str(ROWS))
-    pane.tmux("new-session", "-d", "-s", "x", *size, "-c", str(ROOT), "sh", "-c", shell)
+    columns, rows = map(str, size)
+    session = ("new-session", "-d", "-s", "x", "-x", columns, "-y", rows, "-c", str(ROOT))
+    pane.tmux(*session, "sh", "-c", shell)
     try:
         pane.tmux("pipe-pane", "-t", "x", f"exec cat >> {shlex.quote(str(pane.raw))}")
         pane.press("Enter")

@@ -1,7 +1,7 @@
 """Numbered prompts: pages as plain lines, questions by number, progress as lines.
 
 Works on a serial line, with a screen reader and from a script: no cursor
-movement, no colour, nothing is redrawn. Pages go to ``out``, which is standard
+movement, no colour but for QR codes, nothing is redrawn. Pages go to ``out``, which is standard
 output, or standard error where standard output is kept for ``--json``.
 """
 
@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
-from pai_signer.domain.page import Line, Page
+from pai_signer.domain.page import Code, Line, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.errors import SignerError
 from pai_signer.faces import wording
 from pai_signer.faces.cli import passphrases
-from pai_signer.faces.rows import Layout
+from pai_signer.faces.code_rows import TRUE_COLOUR, code_look, drawn_page, typed_page
+from pai_signer.faces.rows import Layout, Row
 from pai_signer.workflows.engine import (
     NO,
     YES,
@@ -40,6 +41,10 @@ from pai_signer.workflows.script import Move
 #: Seconds between two lines of progress: enough to see that it goes on at 9600 baud.
 PROGRESS_INTERVAL_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.1
+#: Black on white, as SGR parameters (ECMA-48, 8.3.117; ISO 8613-6 for 24 bits). Among 16 colours
+#: a theme may make the bright ones anything; 30 on 47 is dark on light in all that are known.
+_TRUE: Final = "38;2;0;0;0;48;2;255;255;255"
+_SIXTEEN: Final = "30;47"
 _MOVES: Final = {":b": Move.BACK, ":d": Move.DISCARD, ":x": Move.NOTE}
 
 
@@ -55,6 +60,7 @@ class Prompts:
         self._layout = Layout(width=max(40, min(columns, 100)), lat15=False)
         self._listening = _somebody_is_there()
         self._is_ceremony = False
+        self.codes = code_look(os.environ, is_terminal=self.out.isatty())
 
     # --- showing ----------------------------------------------------------------------------
 
@@ -75,11 +81,31 @@ class Prompts:
 
     def page(self, page: Page) -> None:
         """Print one page."""
+        if page.code is not None:
+            self._code(page, page.code)
+            return
         self._rehearsal_mark()
         for row in self._layout.pages((page,)):
             self.out.write(row.text + "\n")
         self.out.write("\n")
         self.out.flush()
+
+    def _code(self, page: Page, code: Code) -> None:
+        """A QR code so that it stands whole above the next prompt; else what to type (EXP-4)."""
+        columns, rows = shutil.get_terminal_size((80, 24))
+        height = rows - 1 if self.out.isatty() else sys.maxsize
+        layout = Layout(max(columns, 40), lat15=not self.codes.half_blocks)
+        drawn = drawn_page(page, code, layout, height, self.codes)
+        for row in drawn or (*typed_page(page, code, self._layout, self.codes), Row("")):
+            self.out.write(self._painted(row) + "\n")
+        self.out.flush()
+
+    def _painted(self, row: Row) -> str:
+        if not (row.code_cells and self.codes.has_colours):
+            return row.text
+        black_on_white = _TRUE if os.environ.get("COLORTERM") in TRUE_COLOUR else _SIXTEEN
+        beside = row.text[row.code_cells :]
+        return f"\x1b[{black_on_white}m{row.text[: row.code_cells]}\x1b[0m{beside}"
 
     def say(self, text: str) -> None:
         """Print one sentence."""

@@ -1,17 +1,20 @@
 """``release`` and ``verify``: the main job from flags."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from pai_signer.composition import sources, verifiers
+from pai_signer.composition import destinations, sources, verifiers
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.ceremony_options import answers_of, passphrase_option
 from pai_signer.faces.cli.session import CommandSession
 from pai_signer.workflows.engine import YES, Answer, Conversation, Session
+from pai_signer.workflows.release.collect_codes import collect_codes
 from pai_signer.workflows.release.import_questions import DIGEST
 from pai_signer.workflows.release.review_release import review_release
+from pai_signer.workflows.release.show_qr import ALL
 from pai_signer.workflows.release.sign_release import WAIVE
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.verify.pins import Pins
@@ -107,6 +110,44 @@ def release_export(session: CommandSession, version: str, dest: str | None) -> N
 def release_confirm(session: CommandSession, version: str, src: str | None) -> None:
     """Compare what is live with what was signed, file for file (EXP-5)."""
     session.run("release.confirm", {"version": version, "directory": src or ""}, {})
+
+
+@release.command("qr")
+@click.argument("version", metavar="vX.Y.Z")
+@click.option("--file", "file", metavar="NAME", help="This file alone; else all but the receipts.")
+@click.option("--part", "parts", metavar="N", help="These parts of it alone, as 3 or 3,7-9.")
+@click.option("--invert", is_flag=True, help="Without colours, on a dark-on-light terminal.")
+@click.option("--half-blocks", is_flag=True, help="This font has half blocks, whatever TERM says.")
+@click.pass_obj
+def release_qr(
+    session: CommandSession,
+    version: str,
+    file: str | None,
+    parts: str | None,
+    invert: bool,
+    half_blocks: bool,
+) -> None:
+    """Show the signatures and the tag as QR codes to scan (EXP-4)."""
+    if parts and not file:
+        raise UsageError(
+            "EXP-4/part-of-what", "--part is of one file.", "Say which: --file NAME --part N"
+        )
+    codes = session.prompts.codes
+    session.prompts.codes = replace(
+        codes, inverted=invert, half_blocks=codes.half_blocks or half_blocks
+    )
+    answers: dict[str, Answer] = {"file": file or ALL, "parts": parts or ""}
+    session.run("release.qr", {"version": version}, answers)
+
+
+@release.command("collect")
+@click.argument("scans", metavar="SCANS")
+@click.argument("dest", metavar="DEST")
+@click.pass_obj
+def release_collect(session: CommandSession, scans: str, dest: str) -> None:
+    """Join scanned QR codes into files in DEST; needs no vault (EXP-4)."""
+    workflow = collect_codes(sources(), destinations(), scans, dest)
+    session.play(Conversation(workflow, MemoryStates(), Session()), {})
 
 
 @release.command("unsigned")

@@ -8,8 +8,10 @@ stores pictures, ``TEXTUAL`` switches the developer console on.
 
 import os
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
+
+from pai_signer.faces.code_rows import CodeLook, is_rich
 
 # Ours: no key protocol beyond what every terminal speaks, and nothing that moves.
 _SETTINGS: Final = {"TEXTUAL_DISABLE_KITTY_KEY": "1", "TEXTUAL_ANIMATIONS": "none"}
@@ -33,19 +35,17 @@ class Look:
 
     theme: str
     lat15: bool
+    codes: CodeLook = field(default_factory=CodeLook)
 
 
-CONSOLE: Final = Look("ansi-dark", lat15=True)
+CONSOLE: Final = Look("ansi-dark", lat15=True, codes=CodeLook(half_blocks=False))
 CALM: Final = Look("nord", lat15=False)
 
 
 def look_from(environ: Mapping[str, str] = os.environ) -> Look:
     """Rich colours and glyphs only where the terminal says that it has them."""
-    rich = "256color" in environ.get("TERM", "") or environ.get("COLORTERM") in (
-        "truecolor",
-        "24bit",
-    )
-    if not rich:
-        return CONSOLE
     # An empty NO_COLOR counts as not set (no-color.org), but Textual obeys even that.
-    return Look("ansi-dark", lat15=False) if "NO_COLOR" in environ else CALM
+    is_plain = "NO_COLOR" in environ
+    rich = Look("ansi-dark", lat15=False) if is_plain else CALM
+    look = rich if is_rich(environ) else CONSOLE
+    return replace(look, codes=replace(look.codes, has_colours=not is_plain))

@@ -16,6 +16,10 @@ _MARK_STYLES: Final = {
 }
 
 
+#: Of a QR code: not the theme's, and on 16 colours the nearest, black on white (EXP-4).
+CODE_STYLE: Final = "#000000 on #ffffff"
+
+
 def content(rows: Iterable[Row], reverse: frozenset[int] = frozenset()) -> Content:
     """One content line for each row; those whose index is in ``reverse`` stand out."""
     return Content("\n").join(
@@ -30,6 +34,9 @@ def plain(text: str, style: str = "") -> Content:
 
 
 def _row(row: Row) -> Content:
+    if row.code_cells:
+        code, beside = row.text[: row.code_cells], row.text[row.code_cells :]
+        return Content.assemble((code, CODE_STYLE), beside)
     if row.is_heading:
         return Content.styled(row.text, "bold")
     rest = row.text[row.label_cells :] if row.label_cells else row.text

@@ -19,7 +19,7 @@ from pai_signer.domain.upload_plan import UploadFacts, plan_upload
 from pai_signer.domain.upload_script import render_upload_script
 from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
-from pai_signer.workflows.keys.compromise_papers import vault_papers
+from pai_signer.workflows.keys.compromise_papers import Papers, vault_papers
 from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
 from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.verify.verification import ReleaseVerifier
@@ -44,7 +44,7 @@ class ExportState(UnmountState, frozen=True, kw_only=True):
 def export_release(bench: Workbench, version: str, directory: str = "") -> Workflow[ExportState]:
     """Build the workflow; refuses a version that has nothing signed."""
     name = bench.release_name(version)
-    _signed_release(bench, name)
+    signed_release(bench, name)
     return Workflow(
         name="export-release",
         key=name,
@@ -62,11 +62,8 @@ def export_release(bench: Workbench, version: str, directory: str = "") -> Workf
     )
 
 
-def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
-    """Everything that belongs on the medium, verified once more (SIG-5, EXP-1).
-
-    ``BadSignature`` if staging is not what the journal says was signed.
-    """
+def staged_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
+    """What was signed, as it stands in staging; ``BadSignature`` if it changed since (SIG-5)."""
     staged = bench.releases.staged(release.version)
     files = {name: staged.get(name, b"") for name in release.files}
     for name, data in files.items():
@@ -77,6 +74,11 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
                 "Do not use this workstation before you know why. "
                 "The journal has the digests of what was signed.",
             )
+    return files
+
+
+def verify_staged(bench: Workbench, files: dict[str, bytes]) -> Papers:
+    """Verify what is about to leave once more (SIG-5); the papers that belong to its keys."""
     registry = bench.registry()
     papers = vault_papers(bench, registry)
     verifier = ReleaseVerifier(
@@ -87,6 +89,17 @@ def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
         endorsements=papers.endorsements,
     )
     verifier.verify(files, {})
+    return papers
+
+
+def export_files(bench: Workbench, release: SignedRelease) -> dict[str, bytes]:
+    """Everything that belongs on the medium, verified once more (SIG-5, EXP-1).
+
+    ``BadSignature`` if staging is not what the journal says was signed.
+    """
+    files = staged_files(bench, release)
+    papers = verify_staged(bench, files)
+    registry = bench.registry()
     keys = {**published_files(bench.registry_store.load()), **papers.files}
     plan = plan_upload(_upload_facts(bench, release), bench.profile, registry)
     return {
@@ -154,7 +167,8 @@ def _upload_facts(bench: Workbench, release: SignedRelease) -> UploadFacts:
     )
 
 
-def _signed_release(bench: Workbench, version: str) -> SignedRelease:
+def signed_release(bench: Workbench, version: str) -> SignedRelease:
+    """The release of this tag name; ``UsageError`` if nothing of it is signed."""
     release = bench.history().find(version)
     if release is None:
         raise UsageError(
@@ -186,7 +200,7 @@ class _Write(Step[ExportState]):
 
     def act(self, state: ExportState, answer: Answer, progress: Progress) -> ExportState:
         bench = self._bench
-        release = _signed_release(bench, state.version)
+        release = signed_release(bench, state.version)
         folder = export_folder(bench, release)
         files = export_files(bench, release)
         written = bench.destinations.write_release(Path(state.directory), folder, files, progress)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -13,6 +14,7 @@ from pai_signer.domain.page import Line, Page
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import SignerError
 from pai_signer.faces import wording
+from pai_signer.faces.code_rows import drawn_page, typed_page
 from pai_signer.faces.rows import Layout, Row
 from pai_signer.faces.tui.screens import view as views
 from pai_signer.faces.tui.screens.frame import Frame, hints
@@ -60,6 +62,7 @@ class ConversationScreen(Frame):
             ("c", "cancel the running work"),
             ("digits, Up, Down", "pick an answer"),
             ("y, n", "yes, no"),
+            ("n, p; i", "on a QR code: next, back; i the other way round"),
             ("Esc", "as b; on the first step: to Home, the work is kept"),
         ),
     )
@@ -71,6 +74,9 @@ class ConversationScreen(Frame):
         Binding("d", "discard", show=False),
         Binding("c", "cancel", show=False),
         Binding("f3,x", "note", show=False),
+        Binding("n", "code('go_on')", show=False),
+        Binding("p", "code('walk_back')", show=False),
+        Binding("i", "code('invert')", show=False),
     ]
 
     def __init__(self, shell: Shell, begin: Begin) -> None:
@@ -85,6 +91,7 @@ class ConversationScreen(Frame):
         self._current = Running(View(), 0.0)
         self._poll: Timer | None = None
         self._wipe_when_idle = False
+        self._code_look = shell.look.codes
 
     # --- what the app asks ----------------------------------------------------------
 
@@ -163,6 +170,7 @@ class ConversationScreen(Frame):
         self._is_drawn = False
         self._disarm()
         self.body.set_class(not self._view.pages, "-empty")
+        self.set_class(self._drawn_code() is not None, "-code")
         self.body.show(self._set_page)
         self.body.focus()
         self._say_where()
@@ -177,8 +185,22 @@ class ConversationScreen(Frame):
         if not self._view.pages:
             return ()
         page = self._view.pages[self._page]
+        if page.code is not None:
+            look = self._code_look
+            return self._drawn_code() or typed_page(page, page.code, layout, look)
         note = wording.page_note(self._page + 1, len(self._view.pages))
         return (*layout.heading(page.title, note), Row(""), *layout.lines(page.lines))
+
+    def _drawn_code(self) -> tuple[Row, ...] | None:
+        """The page's QR code, if it has one, drawn under the title row alone (EXP-4)."""
+        pages = self._view.pages if self._phase in (Phase.READING, Phase.FINISHED) else ()
+        page = pages[self._page] if pages else None
+        if page is None or page.code is None:
+            return None
+        width, height = self.app.size
+        layout, look = Layout(width, self.shell.look.lat15), self._code_look
+        keys = views.CODE_KEYS if look.has_colours else views.PLAIN_CODE_KEYS
+        return drawn_page(page, page.code, layout, height - 1, look, keys)
 
     @property
     def _is_last_page(self) -> bool:
@@ -186,6 +208,7 @@ class ConversationScreen(Frame):
 
     def rows_moved(self) -> None:
         """Other rows came into view: perhaps the last ones."""
+        self.set_class(self._drawn_code() is not None, "-code")
         self._arm_if_read()
         if self._phase in (Phase.READING, Phase.FINISHED, Phase.WORKED):
             self._say_where()
@@ -235,6 +258,20 @@ class ConversationScreen(Frame):
             keys = (*shorter, "F3 note")
         self.offer(*keys)
 
+    def action_code(self, action: str) -> None:
+        """The keys of a page with a QR code."""
+        page = self._view.pages[self._page] if self._view.pages else None
+        if self._phase not in (Phase.READING, Phase.FINISHED) or not page or not page.code:
+            return
+        if action == "go_on":
+            self.action_go_on()
+        elif action == "walk_back":
+            self.action_walk_back()
+        else:
+            inverted = not self._code_look.inverted
+            self._code_look = replace(self._code_look, inverted=inverted)
+            self._show_page()
+
     def _say_where(self) -> None:
         more_pages = "" if self._is_last_page else "There are more pages."
         note = wording.rows_note(*self.body.rows_in_view) or more_pages
@@ -280,6 +317,7 @@ class ConversationScreen(Frame):
         self._current = Running(self._view, asyncio.get_running_loop().time())
         self._disarm()
         self.body.remove_class("-empty")
+        self.remove_class("-code")
         self.body.focus()
         self._poll = self.set_interval(1 / POLL_HZ, self._watch)
         self._watch()

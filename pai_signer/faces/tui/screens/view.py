@@ -16,6 +16,9 @@ END_HINTS: Final = ("Enter what is asked", "b back", "r from the start", "d disc
 PROCEED_HINTS: Final = ("Enter go on", "b back", "r from the start", "d discard")
 MENU_HINTS: Final = ("digit or Enter picks", "b back", "d discard", "F5 rescan", "Esc back")
 TYPING_HINTS: Final = ("Enter done", "Ctrl+U clear", "Tab to the page", "Esc back")
+#: Beside a QR code, which has the whole screen but for the title row.
+CODE_KEYS: Final = ("n, Space next   p back   F1 help",)
+PLAIN_CODE_KEYS: Final = (*CODE_KEYS, "i the other way round")
 
 
 @dataclass(frozen=True)
