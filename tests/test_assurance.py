@@ -1,7 +1,8 @@
 """The assurance cases are true: each claim has a place in the code, a test, and a refusal.
 
 ``pai_signer/docs/assurance.md`` has one case for each requirement; ``threats.md`` says against
-whom. Every case is parsed strictly, and what it names has to be there.
+whom, and ``secrets.md`` where each secret lives. All is parsed strictly, and what it names has to
+be there.
 """
 
 import ast
@@ -22,6 +23,7 @@ from tests.test_requirements import (
 
 ASSURANCE: Final = (PACKAGE / "docs" / "assurance.md").read_text()
 THREATS: Final = (PACKAGE / "docs" / "threats.md").read_text()
+SECRETS: Final = (PACKAGE / "docs" / "secrets.md").read_text()
 ROOTS: Final = {"check": PACKAGE, "shown": TESTS, "refused": TESTS, "tried": TESTS}
 #: Families of which each requirement stands against some attacker.
 AGAINST: Final = {"IMP", "POL", "SIG", "EXP", "KEY", "CUS", "JRN", "SEC", "VER"}
@@ -133,6 +135,36 @@ def test_a_test_of_a_refusal_looks_for_one(requirement: str, evidence: Evidence)
 def test_a_case_that_is_malformed_is_noticed(text: str) -> None:
     with pytest.raises(ValueError, match="POL-4"):
         parse(text)
+
+
+# --- the life of secrets ----------------------------------------------------------------------
+
+
+def places(text: str) -> dict[str, str]:
+    """Each place of the page on secrets, with what is said of it."""
+    sections = re.split(r"^### (.+)$", text.partition("## Each place")[2], flags=re.MULTILINE)[1:]
+    return dict(zip(sections[::2], sections[1::2], strict=True))
+
+
+@pytest.mark.parametrize("place", places(SECRETS))
+def test_a_place_of_secrets_names_a_test_and_what_is_not_claimed(place: str) -> None:
+    section = places(SECRETS)[place]
+    assert re.search(r"^- not claimed: .{20}", section, re.MULTILINE)
+    assert re.search(r"^- shown: ", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", [x for x in SECRETS.splitlines() if x.startswith("- shown")])
+def test_each_test_of_the_page_on_secrets_is_there(line: str) -> None:
+    found = _EVIDENCE.fullmatch(line)
+    assert found is not None, line
+    assert found[3].startswith("test_")
+    assert found[3] in defined(TESTS / found[2])
+
+
+def test_the_page_on_secrets_covers_all_that_python_cannot_wipe() -> None:
+    assert len(places(SECRETS)) > 8
+    for part in ("Textual", "py-minisign", "scrypt", "gpg", "line buffer", "small objects", "pipe"):
+        assert part in SECRETS
 
 
 # --- threats ---------------------------------------------------------------------------------

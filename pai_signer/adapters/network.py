@@ -98,22 +98,27 @@ def read_routes() -> tuple[str, ...]:
 def read_unblocked_radios(sys: Path) -> tuple[str, ...]:
     """Radios that neither a switch nor software blocks, as ``KIND NAME``. Raises ``OSError``.
 
-    Where the kernel has no rfkill, every wireless and Bluetooth adapter counts.
+    A wireless or Bluetooth adapter that has no switch at all, or whose kernel has no rfkill,
+    cannot be blocked and counts. Formats: the kernel's Documentation/ABI/stable/
+    sysfs-class-rfkill; a switch is a child of its adapter's device.
     """
     classes = sys / "class"
     present = {entry.name for entry in classes.iterdir()}
-    if "rfkill" not in present:
-        return tuple(
-            f"{kind} {safe_text(device.name)}"
-            for kind in ("ieee80211", "bluetooth")
-            if kind in present
-            for device in sorted((classes / kind).iterdir())
-        )
-    return tuple(
+    switches = sorted((classes / "rfkill").iterdir()) if "rfkill" in present else []
+    unblocked = [
         f"{safe_text(_line(radio / 'type'))} {safe_text(_line(radio / 'name'))}"
-        for radio in sorted((classes / "rfkill").iterdir())
+        for radio in switches
         if _line(radio / "soft") == "0" and _line(radio / "hard") == "0"
-    )
+    ]
+    without_switch = [
+        f"{kind} {safe_text(adapter.name)}"
+        for kind in ("ieee80211", "bluetooth")
+        if kind in present
+        for adapter in sorted((classes / kind).iterdir())
+        # Beside an adapter stand its connections, hci0:256.
+        if ":" not in adapter.name and not any(adapter.glob("rfkill*"))
+    ]
+    return (*unblocked, *without_switch)
 
 
 def _is_wireless(link: Link, sys: Path) -> bool:

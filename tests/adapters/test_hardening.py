@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,105 @@ def test_what_the_kernel_says_of_the_process_is_read(
     assert ("new files could be read by others" in facts.open_doors) is umask_is_open
     (tmp_path / "self" / "status").unlink()
     assert LinuxHost(proc=tmp_path).facts().open_doors is None
+
+
+# --- looked at from outside, by another process of the same user --------------------------------
+
+#: The interpreter may lie where nobody else can start it. Who changes user is closed by that
+#: (PR_SET_DUMPABLE is 4), as a fresh process is not.
+BECOME_NOBODY: Final = f"""
+import ctypes, json, os, resource, sys
+from pai_signer.adapters import hardening
+os.setgroups([])
+os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
+os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+"""
+#: Waits closed, or as it began, with something worth reading in its memory.
+CLOSED: Final = """
+import resource, sys
+from pai_signer.adapters import hardening
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+if sys.argv[1] == "closed":
+    hardening.harden()
+held = bytearray(b"held-by-the-" + sys.argv[1].encode() + b"-process")
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+#: What a debugger does: attach, read memory, read the environment and the open files.
+LOOK: Final = """
+import ctypes, json, os, sys
+pid, told = int(sys.argv[1]), {}
+for name in ("mem", "environ", "maps"):
+    try:
+        os.close(os.open(f"/proc/{pid}/{name}", os.O_RDONLY))
+        told[name] = True
+    except PermissionError:
+        told[name] = False
+try:
+    os.listdir(f"/proc/{pid}/fd")
+    told["fd"] = True
+except PermissionError:
+    told["fd"] = False
+libc = ctypes.CDLL(None, use_errno=True)
+told["attach"] = libc.ptrace(16, pid, 0, 0) == 0  # PTRACE_ATTACH
+if told["attach"]:
+    os.waitpid(pid, 0x40000000)  # __WALL
+    libc.ptrace(17, pid, 0, 0)  # PTRACE_DETACH
+print(json.dumps(told))
+"""
+
+
+def as_nobody(*arguments: str) -> subprocess.Popen[str]:
+    """Python as a user without any right, with a process as open as a fresh one of that user's."""
+    return subprocess.Popen(
+        [sys.executable, "-c", BECOME_NOBODY + arguments[0], *arguments[1:]],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(("state", "is_open"), [("closed", False), ("open", True)])
+def test_another_process_of_the_same_user_reads_nothing_of_it(state: str, is_open: bool) -> None:
+    """The second case shows that the look itself works."""
+    with as_nobody(CLOSED, state) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        with as_nobody(LOOK, str(process.pid)) as debugger:
+            said, error = debugger.communicate()
+            assert debugger.returncode == 0, error
+        told = json.loads(said)
+        if is_open and not told["attach"]:  # Yama allows it to parents only
+            del told["attach"]
+        assert set(told.values()) == {is_open}, told
+        process.communicate("\n")
+
+
+@pytest.mark.skipif(
+    Path("/proc/sys/kernel/core_pattern").read_text().startswith("|"),
+    reason="core dumps go to a program here",
+)
+@pytest.mark.parametrize(("state", "dumps"), [("closed", False), ("open", True)])
+def test_a_crash_leaves_no_core_dump(state: str, dumps: bool, tmp_path: Path) -> None:
+    """In a folder where one can be written, and under a limit that allows it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLOSED, state],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGSEGV)
+    _, status = os.waitpid(process.pid, 0)
+    process.returncode = -signal.SIGSEGV
+    process.communicate()
+    assert os.WTERMSIG(status) == signal.SIGSEGV
+    assert os.WCOREDUMP(status) is dumps
+    assert any(tmp_path.iterdir()) is dumps

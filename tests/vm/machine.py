@@ -254,7 +254,10 @@ def boot(script: str, stick: Path, job: Path, *, read_only: bool = False) -> Ite
 
 def python(*arguments: str) -> str:
     """The same interpreter with the project's packages, as a command of the guest's script."""
-    words = ["env", "PYTHONDONTWRITEBYTECODE=1", "HOME=/tmp", sys.executable, *arguments]
+    interpreter = sys.executable
+    if Path(interpreter).is_relative_to(_TOP):
+        interpreter = f"{PROJECT}/{Path(interpreter).relative_to(_TOP)}"
+    words = ["env", "PYTHONDONTWRITEBYTECODE=1", "HOME=/tmp", interpreter, *arguments]
     return f"cd {PROJECT}; {shlex.join(words)}"
 
 
