@@ -36,6 +36,7 @@ from pai_signer.adapters.source import FolderSources
 from pai_signer.adapters.vault import Vault
 from pai_signer.adapters.vault_files import (
     FileCeremonies,
+    FileIndex,
     FileRegistry,
     FileReleases,
     FileRevocations,
@@ -139,6 +140,7 @@ def open_workbench(
             states=FileStates(vault.path),
             releases=FileReleases(vault.path),
             registry_store=FileRegistry(vault.path),
+            index_store=FileIndex(vault.path),
             ceremonies=FileCeremonies(vault.path),
             revocations=FileRevocations(vault.path),
             scratch=scratch,

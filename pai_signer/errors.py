@@ -89,6 +89,10 @@ class ToolError(CannotTell):
     """An outside program is missing, failed, or said something unexpected."""
 
 
+class ToolMissing(ToolError):
+    """An outside program is not there at all: what it would have told is unknown (VER-1)."""
+
+
 class MediumError(CannotTell):
     """A medium is full, read-only, gone, or failing."""
 

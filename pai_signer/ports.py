@@ -511,6 +511,10 @@ class RegistryStore(Protocol):
         """Replace all of them together; earlier states are kept aside."""
 
 
+class IndexStore(RegistryStore, Protocol):
+    """The vault's release index and its texts with their signatures (VER-2), kept alike."""
+
+
 class CeremonyStore(Protocol):
     """The vault's ``ceremonies`` folder: transcripts and what the ceremonies made (KEY-1)."""
 

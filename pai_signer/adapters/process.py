@@ -19,7 +19,7 @@ from typing import IO, Final
 
 from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
-from pai_signer.errors import ToolError
+from pai_signer.errors import ToolError, ToolMissing
 
 #: Where tools may come from; the caller's PATH is not asked.
 TOOL_PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
@@ -68,10 +68,10 @@ def install_line(tool: str) -> str:
 
 
 def find_tool(tool: str) -> Path:
-    """Where ``tool`` is, on the pinned path; ``ToolError`` names the install line."""
+    """Where ``tool`` is, on the pinned path; ``ToolMissing`` names the install line."""
     found = shutil.which(tool, path=TOOL_PATH)
     if found is None:
-        raise ToolError(
+        raise ToolMissing(
             "SEC-2/tool-missing",
             f"The program {tool!r} is not installed.",
             f"Install it: {install_line(tool)}",

@@ -126,17 +126,14 @@ class FileReleases:
         return self._of(version) / "staging"
 
 
-class FileRegistry:
-    """``ports.RegistryStore``: ``keys/registry/NNNN/``; the highest number stands.
+class _States:
+    """Folders ``NNNN/`` with one state of the same files each; the highest number stands."""
 
-    Earlier states stay beside it, for they say what was trusted when (KEY-2).
-    """
-
-    def __init__(self, vault: Path) -> None:
-        self._folder = vault / "keys" / "registry"
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def load(self) -> dict[str, bytes]:
-        """``registry.json`` and its signatures by file name; empty in a new vault."""
+        """The files as they stand, by name; empty in a new vault."""
         serials = self._serials()
         return _read_folder(self._folder / serials[-1]) if serials else {}
 
@@ -153,6 +150,23 @@ class FileRegistry:
 
     def _serials(self) -> list[str]:
         return sorted((n for n in _names_in(self._folder) if _SERIAL.fullmatch(n)), key=int)
+
+
+class FileRegistry(_States):
+    """``ports.RegistryStore``: ``keys/registry/NNNN/``.
+
+    Earlier states stay beside it, for they say what was trusted when (KEY-2).
+    """
+
+    def __init__(self, vault: Path) -> None:
+        super().__init__(vault / "keys" / "registry")
+
+
+class FileIndex(_States):
+    """``ports.IndexStore``: ``releases-index/NNNN/``; earlier states stay (VER-2)."""
+
+    def __init__(self, vault: Path) -> None:
+        super().__init__(vault / "releases-index")
 
 
 class _Folders:

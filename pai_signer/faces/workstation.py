@@ -23,6 +23,8 @@ from pai_signer.workflows.keys.birth_revocations import kept_revocations
 from pai_signer.workflows.keys.key_dates import has_expired
 from pai_signer.workflows.keys.rotation_compromise import awaited_key, check_can_follow, old_key
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
+from pai_signer.workflows.release.deprecate_release import endable
+from pai_signer.workflows.release.index_files import index_now
 from pai_signer.workflows.release.unsigned_part import unsigned_part
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.show import keys_pages
@@ -163,6 +165,9 @@ class WorkstationDesk:
             "key.import.minisign": "there is a minisign key already" if minisign else awaited,
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else awaited,
             "release.unsigned": "" if minisign or openpgp else "there is no key in use",
+            "release.deprecate": self._why_not_deprecate(bool(minisign or openpgp)),
+            "release.index": ("" if minisign or openpgp else "there is no key in use")
+            or ("" if index_now(self._bench).entries else "nothing is signed yet"),
             "key.publish": no_key,
             "backup.paper": no_key or ("" if self._bench.ledger().custodians() else NO_BACKUP),
             "key.revocations": ""
@@ -187,6 +192,11 @@ class WorkstationDesk:
             },
         }
         return reasons.get(entry_id, "")
+
+    def _why_not_deprecate(self, has_key: bool) -> str:
+        if not has_key:
+            return "there is no key in use"
+        return "" if endable(self._bench) else "there is no other release to see instead"
 
     def _why_not_away(self, entry_id: str) -> str:
         """Why a key cannot be rotated away from as compromised; the old key need not be whole."""

@@ -47,9 +47,11 @@ from pai_signer.workflows.keys.rotate_minisign import MinisignRotation
 from pai_signer.workflows.keys.rotation import rotation, rotation_script
 from pai_signer.workflows.keys.rotation_system import Reason
 from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN, SystemName
+from pai_signer.workflows.release.deprecate_release import deprecate_release
 from pai_signer.workflows.release.export_release import export_release
 from pai_signer.workflows.release.import_questions import DIGEST
 from pai_signer.workflows.release.import_release import import_release
+from pai_signer.workflows.release.sign_index import sign_index
 from pai_signer.workflows.release.sign_release import WAIVE, sign_release
 from pai_signer.workflows.show import list_releases, show_key, show_keys, show_release
 from pai_signer.workflows.verify.verify_release import verify_folder
@@ -149,6 +151,26 @@ CATALOGUE: Final = (
         "A release that was never signed",
         "release unsigned",
         lambda bench, a: declare_unsigned(bench, a.get("version", "")),
+        group=Group.KEYS,
+    ),
+    Entry(
+        "release.deprecate",
+        "Deprecate a release",
+        "release deprecate",
+        lambda bench, a: deprecate_release(
+            bench,
+            a.get("version", ""),
+            a.get("replacement", ""),
+            a.get("reason", ""),
+            a.get("directory", ""),
+        ),
+        group=Group.KEYS,
+    ),
+    Entry(
+        "release.index",
+        "Sign and publish the release index",
+        "release index",
+        lambda bench, a: sign_index(bench, a.get("directory", "")),
         group=Group.KEYS,
     ),
     Entry("release.list", "All releases", "release list", lambda bench, _: list_releases(bench)),

@@ -23,6 +23,7 @@ from pai_signer.ports import (
     Clock,
     Destinations,
     Host,
+    IndexStore,
     Journal,
     Media,
     MinisignKeys,
@@ -80,6 +81,7 @@ class Workbench:
     states: StateStore
     releases: ReleaseStore
     registry_store: RegistryStore
+    index_store: IndexStore
     ceremonies: CeremonyStore
     revocations: RevocationStore
     #: A private folder that is gone afterwards.

@@ -14,6 +14,7 @@ from pai_signer.workflows.release.import_questions import DIGEST
 from pai_signer.workflows.release.review_release import review_release
 from pai_signer.workflows.release.sign_release import WAIVE
 from pai_signer.workflows.script import MemoryStates
+from pai_signer.workflows.verify.pins import Pins
 from pai_signer.workflows.verify.verify_release import verify_folder
 
 
@@ -118,6 +119,40 @@ def release_unsigned(
     session.run("release.unsigned", {"version": version or ""}, answers_of(given, descriptors))
 
 
+@release.command("deprecate")
+@click.argument("version", required=False, metavar="vX.Y.Z")
+@click.argument("dest", required=False)
+@click.option("--replacement", metavar="vA.B.C", help="The signed release to take instead.")
+@click.option("--reason", metavar="TEXT", help="What is wrong, one line for everybody to read.")
+@passphrase_option
+@click.pass_obj
+def release_deprecate(
+    session: CommandSession,
+    version: str | None,
+    dest: str | None,
+    replacement: str | None,
+    reason: str | None,
+    descriptors: tuple[str, ...],
+) -> None:
+    """Mark a release as deprecated; sign the notice for its page, and carry it out."""
+    answers = passphrases.from_descriptors(descriptors)
+    arguments = {"version": version or "", "directory": dest or ""}
+    arguments |= {"replacement": replacement or "", "reason": reason or ""}
+    session.run("release.deprecate", arguments, answers)
+
+
+@release.command("index")
+@click.argument("directory", required=False, metavar="DIR")
+@passphrase_option
+@click.pass_obj
+def release_index(
+    session: CommandSession, directory: str | None, descriptors: tuple[str, ...]
+) -> None:
+    """Sign the list of all releases, and write it into DIR, such as keys/public."""
+    answers = passphrases.from_descriptors(descriptors)
+    session.run("release.index", {"directory": directory or ""}, answers)
+
+
 @release.command("list")
 @click.pass_obj
 def release_list(session: CommandSession) -> None:
@@ -136,10 +171,48 @@ def release_show(session: CommandSession, version: str) -> None:
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--keys", required=True, metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--fingerprint",
+    "fingerprints",
+    multiple=True,
+    metavar="FPR",
+    help="An OpenPGP fingerprint that you know from elsewhere; it has to vouch for this.",
+)
+@click.option(
+    "--minisign-key",
+    "minisign_keys",
+    multiple=True,
+    metavar="RW...",
+    help="The same, of a minisign public key.",
+)
+@click.option(
+    "--earlier-index",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A releases.json that you kept: the one beside the keys has to go on from it.",
+)
+@click.option("--table", is_flag=True, help="Everything that was looked at, line by line.")
 @click.pass_obj
-def verify(session: CommandSession, directory: Path, keys: Path) -> None:
+def verify(
+    session: CommandSession,
+    directory: Path,
+    keys: Path,
+    fingerprints: tuple[str, ...],
+    minisign_keys: tuple[str, ...],
+    earlier_index: Path | None,
+    *,
+    table: bool,
+) -> None:
     """Verify a release folder with published keys; needs no vault."""
-    workflow = verify_folder(sources(), verifiers(), str(directory), str(keys))
+    workflow = verify_folder(
+        sources(),
+        verifiers(),
+        str(directory),
+        str(keys),
+        pins=Pins.of(fingerprints, minisign_keys),
+        earlier_index=earlier_index.absolute() if earlier_index else None,
+        table=table,
+    )
     session.play(Conversation(workflow, MemoryStates(), Session()), {})
 
 

@@ -31,7 +31,7 @@ from pai_signer.domain.registry import (
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import BadSignature, MediumError, UntrustedKey
 from pai_signer.ports import UnlockedMinisignKey
-from pai_signer.workflows.keys.sign_registry import HELD_UNDER
+from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.verify.verify_registry import verify_signed_by_all
 from pai_signer.workflows.workbench import Workbench
 

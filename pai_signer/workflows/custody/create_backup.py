@@ -32,7 +32,8 @@ from pai_signer.workflows.custody.proved_pages import (
     proved_lines,
 )
 from pai_signer.workflows.engine import Outcome, Workflow
-from pai_signer.workflows.keys.sign_registry import GPG, HELD_UNDER
+from pai_signer.workflows.keys.sign_registry import GPG
+from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.unmount import unmounted_line
 from pai_signer.workflows.workbench import Workbench

@@ -6,12 +6,10 @@ pins them; they are published beside the registry and checked against it.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
-
-import msgspec
+from typing import Any, Final
 
 from pai_signer.domain.compromise import (
     NOTICE_PREFIX,
@@ -29,8 +27,6 @@ from pai_signer.domain.endorsement import (
     endorsement_name,
     parse_endorsement,
 )
-from pai_signer.domain.minisig import parse_signature, shown_key_id, trusted_comment
-from pai_signer.domain.openpgp_status import UNKNOWN_KEY
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
@@ -41,11 +37,11 @@ from pai_signer.domain.registry import (
     RegisteredKey,
     Registry,
 )
-from pai_signer.domain.secret import Secret
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import BadSignature, CannotTell, PolicyRefused, UntrustedKey
-from pai_signer.ports import UnlockedMinisignKey
-from pai_signer.workflows.verify.verification import ReleaseVerifier
+from pai_signer.workflows.keys.sign_with_all import sign_with_all
+from pai_signer.workflows.verify.counting import CountingSignatures
+from pai_signer.workflows.verify.verified import Unchecked
 from pai_signer.workflows.verify.vouching import Endorsed, Endorsements, shown_signer
 from pai_signer.workflows.workbench import Verifiers, Workbench
 
@@ -121,20 +117,8 @@ def signed_papers(
     documents = {
         notice_name(key.id): render_notice(registry, key.id) for key in compromised_keys(registry)
     }
-    files = {**documents, **lists}
-    minisign = registry.signing_key(Algorithm.MINISIGN)
-    openpgp = registry.signing_key(Algorithm.OPENPGP)
-    for name, data in dict(files).items():
-        if minisign is not None:
-            unlocked = cast(
-                "UnlockedMinisignKey", bench.session.take(held_under[Algorithm.MINISIGN])
-            )
-            comment = trusted_comment(bench.comment_project, f"registry-{registry.serial}", name)
-            digest = hashlib.blake2b(data).digest()
-            files[name + MINISIG_SUFFIX] = unlocked.sign_prehashed(digest, comment)
-        if openpgp is not None:
-            passphrase = cast("Secret", bench.session.take(held_under[Algorithm.OPENPGP]))
-            files[name + OPENPGP_SUFFIX] = bench.openpgp.sign_detached(data, openpgp.id, passphrase)
+    state = f"registry-{registry.serial}"
+    files = sign_with_all(bench, registry, {**documents, **lists}, state, held_under)
     verify_papers(files, registry, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
     return files
 
@@ -154,6 +138,7 @@ def verify_papers(
     verifiers: Verifiers,
     *,
     accept_rehearsal: bool = False,
+    unchecked: Unchecked | None = None,
 ) -> dict[str, Endorsed]:
     """Check every notice and list among ``files``; the lists by the ID of their key.
 
@@ -163,7 +148,9 @@ def verify_papers(
     no signature at all. One that says to be by a compromised key is not even looked at: it
     may have been left over from before, over another text.
     """
-    signatures = _Signatures(files, registry, verifiers, accept_rehearsal=accept_rehearsal)
+    signatures = CountingSignatures(
+        files, registry, verifiers, accept_rehearsal=accept_rehearsal, unchecked=unchecked
+    )
     known: dict[str, RegisteredKey] = {}
     for key in compromised_keys(registry):
         known |= {notice_name(key.id): key, endorsement_name(key.id): key}
@@ -199,77 +186,6 @@ def _checked_list(
     for signer in signers:
         check_endorsement(endorsement, registry, signer.id)
     return Endorsed(endorsement, tuple(shown_signer(signer) for signer in signers))
-
-
-class _Signatures:
-    """The signatures beside the papers, and whose they are."""
-
-    def __init__(
-        self,
-        files: Mapping[str, bytes],
-        registry: Registry,
-        verifiers: Verifiers,
-        *,
-        accept_rehearsal: bool,
-    ) -> None:
-        self._files = files
-        self._registry = registry
-
-        def verifier_of(keys: Iterable[RegisteredKey]) -> ReleaseVerifier:
-            part = msgspec.structs.replace(registry, keys=tuple(keys))
-            return ReleaseVerifier(
-                verifiers, part, manifest_name=REGISTRY_NAME, accept_rehearsal=accept_rehearsal
-            )
-
-        compromised = compromised_keys(registry)
-        self._counting = verifier_of(key for key in registry.keys if key not in compromised)
-        self._compromised = verifier_of(compromised)
-
-    def counting(self, name: str) -> tuple[RegisteredKey, ...]:
-        """The keys that are not compromised and signed ``name``: at least one."""
-        data = self._files[name]
-        minisig = self._files.get(name + MINISIG_SUFFIX)
-        openpgp = self._files.get(name + OPENPGP_SUFFIX)
-        if minisig is None and openpgp is None:
-            raise CannotTell(
-                "KEY-5/unsigned-paper",
-                f"{name} has no signature beside it.",
-                "Get the whole keys folder again.",
-            )
-        found = (
-            None if minisig is None else self._minisign_signer(name, data, minisig),
-            None if openpgp is None else self._openpgp_signer(data, openpgp),
-        )
-        signers = tuple(key for key in found if key is not None)
-        if not signers:
-            raise UntrustedKey(
-                "KEY-5/paper-signer",
-                f"{name} is signed by a compromised key alone.",
-                "It proves nothing. Get the whole keys folder again, and compare it with "
-                "another copy.",
-            )
-        return signers
-
-    def _minisign_signer(self, name: str, data: bytes, signature: bytes) -> RegisteredKey | None:
-        key = self._registry.find(shown_key_id(parse_signature(signature).key_id))
-        if key.life is KeyState.COMPROMISED:
-            return None
-        return self._counting.minisig(name, signature, hashlib.blake2b(data).digest())[0]
-
-    def _openpgp_signer(self, data: bytes, signature: bytes) -> RegisteredKey | None:
-        try:
-            return self._counting.openpgp(data, signature)[0]
-        except UntrustedKey as stranger:
-            if stranger.code != UNKNOWN_KEY:
-                raise
-            try:
-                self._compromised.openpgp(data, signature)
-            except UntrustedKey as unknown:
-                if unknown.code == UNKNOWN_KEY:
-                    raise stranger from None
-            except BadSignature:
-                pass  # left over: by that key, over what the paper said before
-            return None
 
 
 # --- what the vault has ----------------------------------------------------------------------

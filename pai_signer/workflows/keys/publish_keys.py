@@ -24,6 +24,8 @@ from pai_signer.workflows.pick_directory import (
     TypeFolder,
     checked_directory,
 )
+from pai_signer.workflows.release.index_files import publishable
+from pai_signer.workflows.release.sign_index import check_published_before
 from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 
@@ -76,10 +78,13 @@ class _Publish(Step[PublishState]):
         files = bench.registry_store.load()
         registry = verify_registry(files, bench.verifiers, accept_rehearsal=bench.info.rehearsal)
         self._check_successor(Path(state.directory), registry)
+        index = publishable(bench)
+        check_published_before(bench, state.directory, index)
         published = {
             **published_files(files),
             **published_statements(bench, registry),
             **vault_papers(bench, registry).files,
+            **index,
         }
         written = bench.publisher.publish(Path(state.directory), published)
         names = tuple(file.name for file in written)

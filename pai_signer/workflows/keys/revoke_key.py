@@ -58,7 +58,8 @@ from pai_signer.workflows.keys.revocation_steps import (
     RevokeState,
     set_reason,
 )
-from pai_signer.workflows.keys.sign_registry import HELD_UNDER, sign_and_store
+from pai_signer.workflows.keys.sign_registry import sign_and_store
+from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.keys.signer_passphrases import MinisignPassphrase, OpenPgpPassphrase
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.workbench import Workbench

@@ -74,7 +74,8 @@ from pai_signer.workflows.keys.rotation_system import (
     RotatedSystem,
     RotateState,
 )
-from pai_signer.workflows.keys.sign_registry import HELD_UNDER, sign_and_store
+from pai_signer.workflows.keys.sign_registry import sign_and_store
+from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.keys.transition_statement import signed_transition
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.workbench import Workbench

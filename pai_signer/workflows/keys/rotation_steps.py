@@ -36,7 +36,7 @@ from pai_signer.workflows.keys.rotation_system import (
     RotatedSystem,
     RotateState,
 )
-from pai_signer.workflows.keys.sign_registry import HELD_UNDER
+from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.workbench import Workbench
 
 

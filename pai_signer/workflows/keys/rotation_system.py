@@ -20,7 +20,7 @@ from pai_signer.workflows.ceremony.frame import Plan
 from pai_signer.workflows.custody.making import MakeState
 from pai_signer.workflows.engine import Wipeable
 from pai_signer.workflows.keys.ending_key import EndingState
-from pai_signer.workflows.keys.sign_registry import HELD_UNDER
+from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.workbench import Workbench
 
 Reason = Literal["scheduled", "compromised"]

@@ -40,9 +40,22 @@ from pai_signer.domain.revocation import check_no_hidden_compromise, judged_cert
 from pai_signer.domain.tag import check_tag, parse_tag
 from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.domain.text import safe_text
-from pai_signer.errors import BadSignature, CannotTell, DigestMismatch, FormatError, UntrustedKey
+from pai_signer.errors import (
+    BadSignature,
+    CannotTell,
+    DigestMismatch,
+    FormatError,
+    ToolMissing,
+    UntrustedKey,
+)
 from pai_signer.workflows.verify.unsigned_release import refuse_unsigned
-from pai_signer.workflows.verify.verified import Found, Statement, Verified
+from pai_signer.workflows.verify.verified import (
+    Found,
+    Statement,
+    Unchecked,
+    Verified,
+    note_unchecked,
+)
 from pai_signer.workflows.verify.vouching import (
     Endorsements,
     check_not_contradicted,
@@ -70,12 +83,14 @@ class ReleaseVerifier:
         manifest_name: str,
         accept_rehearsal: bool = False,
         endorsements: Endorsements | None = None,
+        unchecked: Unchecked | None = None,
     ) -> None:
         self._verifiers = verifiers
         self._registry = registry
         self._manifest_name = manifest_name
         self._accept_rehearsal = accept_rehearsal
         self._endorsements = endorsements or {}
+        self._unchecked = unchecked
 
     def verify(self, files: Mapping[str, bytes], artifacts: Mapping[str, HashedFile]) -> Verified:
         """Verify small ``files`` by name, and ``artifacts`` by the digests of their content.
@@ -102,6 +117,10 @@ class ReleaseVerifier:
                 f"The files are of different releases: {', '.join(sorted(found.versions))}.",
                 "Keep one release in one folder.",
             )
+        known = {*found.vouched, *found.endorsed}
+        # Nothing but what could not be checked vouches for the files: neither good nor bad.
+        if self._unchecked and not (self._manifest_name in known if manifest else known):
+            raise self._unchecked[-1]
         if not found.signers and not found.endorsed:
             raise CannotTell(
                 "VER-1/nothing-signed",
@@ -121,11 +140,12 @@ class ReleaseVerifier:
             manifest=manifest,
             artifacts_checked=checked,
             artifacts_absent=absent,
-            tag_oid=tag_oid,
+            tag_oid=tag_oid if TAG in known else None,
             missing_systems=tuple(found.missing_systems),
             endorsed_by=tuple(found.endorsed_by),
             endorsed=tuple(found.endorsed),
             count_for_nothing=found.discounted.shown(),
+            signers_of={name: tuple(ids) for name, ids in found.vouched.items()},
         )
 
     def _is_bound(self, receipts: Mapping[str, Receipt], found: Found) -> bool:
@@ -182,7 +202,13 @@ class ReleaseVerifier:
             found.discounted.claims[name] = version
 
     def _openpgp(self, name: str, data: bytes, signature: bytes, found: Found) -> None:
-        key, has_expired = self.openpgp(data, signature)
+        try:
+            key, has_expired = self.openpgp(data, signature)
+        except ToolMissing as missing:
+            note_unchecked(self._unchecked, missing)
+            text = f"{name}: COULD NOT TELL whether its OpenPGP signature is right"
+            found.statements.append(Statement(text, proved=False))
+            return
         since = ", expired since" if has_expired else ""
         self._good(name, key, f"{shown_key(key)} ({key.state.value}{since})", found)
 
@@ -196,7 +222,7 @@ class ReleaseVerifier:
             return False
         found.statements.append(Statement(f"{name}: {signer}"))
         found.signers[signer] = None
-        found.vouched.add(name)
+        found.vouched.setdefault(name, []).append(key.id)
         return True
 
     def minisig(self, name: str, signature: bytes, blake2b_512: bytes) -> tuple[RegisteredKey, str]:

@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pai_signer.errors import ToolMissing
 from pai_signer.workflows.verify.vouching import Discounted
+
+#: Where verifying for everyone notes why OpenPGP signatures could not be checked: ``gpg`` is
+#: optional there (VER-1). Where nobody keeps such a list, a missing tool is an error.
+Unchecked = list[ToolMissing]
+
+
+def note_unchecked(unchecked: Unchecked | None, missing: ToolMissing) -> None:
+    """Note that a signature was not looked at; raises ``missing`` where that is not allowed."""
+    if unchecked is None:
+        raise missing
+    unchecked.append(missing)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class Verified:
     endorsed: tuple[str, ...] = ()
     #: Compromised keys that signed too: their signatures count for nothing.
     count_for_nothing: tuple[str, ...] = ()
+    #: IDs of the keys that signed each thing, by its name; those that count.
+    signers_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def is_endorsed_only(self, thing: str) -> bool:
         """Whether no signature vouches for ``thing``, but a list of endorsed releases does."""
@@ -47,7 +61,7 @@ class Found:
     versions: dict[str, list[str]] = field(default_factory=dict)
     missing_systems: dict[str, None] = field(default_factory=dict)
     #: What a key that is not compromised signed, and what one that is did.
-    vouched: set[str] = field(default_factory=set)
+    vouched: dict[str, list[str]] = field(default_factory=dict)
     discounted: Discounted = field(default_factory=Discounted)
     endorsed: dict[str, None] = field(default_factory=dict)
     endorsed_by: dict[str, None] = field(default_factory=dict)

@@ -11,13 +11,18 @@ from pai_signer.domain.registry import (
     Registry,
     parse_registry,
 )
-from pai_signer.errors import CannotTell, UntrustedKey
+from pai_signer.errors import CannotTell, ToolMissing, UntrustedKey
 from pai_signer.workflows.verify.verification import ReleaseVerifier
+from pai_signer.workflows.verify.verified import Unchecked, note_unchecked
 from pai_signer.workflows.workbench import Verifiers
 
 
 def verify_registry(
-    files: Mapping[str, bytes], verifiers: Verifiers, *, accept_rehearsal: bool = False
+    files: Mapping[str, bytes],
+    verifiers: Verifiers,
+    *,
+    accept_rehearsal: bool = False,
+    unchecked: Unchecked | None = None,
 ) -> Registry:
     """Parse ``registry.json`` and check the signatures by its own signing keys (KEY-2).
 
@@ -32,7 +37,12 @@ def verify_registry(
         )
     registry = parse_registry(files[REGISTRY_NAME])
     verify_signed_by_all(
-        files, REGISTRY_NAME, registry, verifiers, accept_rehearsal=accept_rehearsal
+        files,
+        REGISTRY_NAME,
+        registry,
+        verifiers,
+        accept_rehearsal=accept_rehearsal,
+        unchecked=unchecked,
     )
     return registry
 
@@ -44,8 +54,12 @@ def verify_signed_by_all(
     verifiers: Verifiers,
     *,
     accept_rehearsal: bool = False,
+    unchecked: Unchecked | None = None,
 ) -> None:
-    """Check that every key which signs in ``registry`` signed the file ``name``, one at least."""
+    """Check that every key which signs in ``registry`` signed the file ``name``, one at least.
+
+    With ``unchecked``, what only ``gpg`` could tell may stay open, if it is not there.
+    """
     data = files[name]
     verifier = ReleaseVerifier(
         verifiers, registry, manifest_name=name, accept_rehearsal=accept_rehearsal
@@ -57,6 +71,7 @@ def verify_signed_by_all(
             f"No key in {REGISTRY_NAME} can sign, so nothing vouches for {name}.",
             "Get the whole folder again.",
         )
+    checked = 0
     for key in signing:
         is_minisign = key.algorithm is Algorithm.MINISIGN
         beside = name + (MINISIG_SUFFIX if is_minisign else OPENPGP_SUFFIX)
@@ -71,10 +86,17 @@ def verify_signed_by_all(
             digest = hashlib.blake2b(data).digest()
             signer, _ = verifier.minisig(name, signature, digest)
         else:
-            signer, _ = verifier.openpgp(data, signature)
+            try:
+                signer, _ = verifier.openpgp(data, signature)
+            except ToolMissing as missing:
+                note_unchecked(unchecked, missing)
+                continue
+        checked += 1
         if signer.id != key.id:
             raise UntrustedKey(
                 "KEY-2/registry-signer",
                 f"{name} is signed by {signer.id}, not by the key {key.id} that has to.",
                 "Get the whole folder again.",
             )
+    if not checked and unchecked:
+        raise unchecked[-1]

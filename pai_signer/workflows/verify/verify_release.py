@@ -1,5 +1,7 @@
 """Verify a release folder with published keys: for everyone, no vault needed (VER-1)."""
 
+import dataclasses
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +11,16 @@ import msgspec
 
 from pai_signer.domain.artifact import HashedFile, Record
 from pai_signer.domain.manifest import parse_manifest
-from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import MAX_RECEIPT_BYTES, text_name
 from pai_signer.domain.registry import (
-    MAX_REGISTRY_BYTES,
     MINISIG_SUFFIX,
     OPENPGP_SUFFIX,
     REGISTRY_NAME,
     check_key_files,
     is_key_file,
 )
+from pai_signer.domain.release_index import INDEX_NAME, MAX_INDEX_BYTES
 from pai_signer.ports import Source, SourceListing, Sources
 from pai_signer.workflows.engine import (
     Answer,
@@ -32,13 +33,21 @@ from pai_signer.workflows.engine import (
 )
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
 from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.verify.pins import NO_PINS, Pins
+from pai_signer.workflows.verify.verdict import Findings, outcome_of
 from pai_signer.workflows.verify.verification import (
     BUNDLE_SUFFIX,
     RECEIPTS,
-    TAG,
     ReleaseVerifier,
 )
-from pai_signer.workflows.verify.verified import Statement, Verified
+from pai_signer.workflows.verify.verified import Statement, Unchecked, Verified
+from pai_signer.workflows.verify.verify_index import (
+    IndexVerdict,
+    VerifiedIndex,
+    ask_index,
+    index_statements,
+    judge_by_index,
+)
 from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
 
@@ -54,6 +63,12 @@ class VerifyRequest:
     keys: Path
     manifest_name: str = DEFAULT_MANIFEST
     accept_rehearsal: bool = False
+    #: Keys that whoever verifies knows from elsewhere: one of them has to vouch for this.
+    pins: Pins = NO_PINS
+    #: A release index that was kept from before: the one beside the keys has to go on from it.
+    earlier_index: Path | None = None
+    #: Without ``gpg`` the rest is checked all the same, and the verdict says so (VER-1).
+    gpg_optional: bool = False
 
 
 def verify_release(
@@ -65,18 +80,21 @@ def verify_release(
     something is wrong; ``CannotTell`` where nothing signed is there.
     """
     with sources.open(request.keys) as folder:
-        keys = _small_files(folder, _is_of_registry, MAX_REGISTRY_BYTES)
-    registry = verify_registry(keys, verifiers, accept_rehearsal=request.accept_rehearsal)
+        keys = _small_files(folder, _is_of_registry, MAX_INDEX_BYTES)
+    unchecked: Unchecked | None = [] if request.gpg_optional else None
+    practice = request.accept_rehearsal
+    registry = verify_registry(keys, verifiers, accept_rehearsal=practice, unchecked=unchecked)
     check_key_files(registry, keys)
-    endorsements = verify_papers(
-        keys, registry, verifiers, accept_rehearsal=request.accept_rehearsal
-    )
+    request.pins.check_are_known(registry)
     verifier = ReleaseVerifier(
         verifiers,
         registry,
         manifest_name=request.manifest_name,
-        accept_rehearsal=request.accept_rehearsal,
-        endorsements=endorsements,
+        accept_rehearsal=practice,
+        endorsements=verify_papers(
+            keys, registry, verifiers, accept_rehearsal=practice, unchecked=unchecked
+        ),
+        unchecked=unchecked,
     )
     with sources.open(request.directory) as folder:
         files = _small_files(
@@ -85,7 +103,16 @@ def verify_release(
         artifacts = _read_artifacts(folder, files, request.manifest_name, progress)
         verified = verifier.verify(files, artifacts)
         left = _left_alone(folder.listing(), {*files, *artifacts}, verified)
-    return _outcome(verified, left, registry.project, request.manifest_name)
+    request.pins.check_vouch(registry, verified, request.manifest_name, unchecked or [])
+    index = ask_index(keys, registry, verifiers, accept_rehearsal=practice, unchecked=unchecked)
+    verdict = IndexVerdict()
+    if isinstance(index, VerifiedIndex):
+        manifest = files.get(request.manifest_name)
+        digest = hashlib.sha256(manifest).hexdigest() if manifest is not None else None
+        verdict = judge_by_index(index, verified.version, digest, verified.tag_oid)
+    more = index_statements(index, verdict, request.earlier_index, sources)
+    findings = Findings(verified, verdict, more, left, tuple(unchecked or ()))
+    return outcome_of(findings, registry.project, request.manifest_name)
 
 
 class VerifyState(Record, frozen=True, kw_only=True):
@@ -96,10 +123,20 @@ class VerifyState(Record, frozen=True, kw_only=True):
 
 
 def verify_folder(
-    sources: Sources, verifiers: Verifiers, directory: str = "", keys: str = ""
+    sources: Sources,
+    verifiers: Verifiers,
+    directory: str = "",
+    keys: str = "",
+    *,
+    pins: Pins = NO_PINS,
+    earlier_index: Path | None = None,
+    table: bool = True,
 ) -> Workflow[VerifyState]:
-    """Build the workflow: which folder, whose keys, then all checks."""
-    verify = _Verify(sources, verifiers)
+    """Build the workflow: which folder, whose keys, then all checks.
+
+    Without ``table`` the outcome is the verdict alone, on one line.
+    """
+    verify = _Verify(sources, verifiers, pins, earlier_index, table=table)
     return Workflow(
         name="verify",
         key="",
@@ -154,9 +191,20 @@ class _Verify(Step[VerifyState]):
     title = "Verify"
     unchanged = NOTHING_CHANGED
 
-    def __init__(self, sources: Sources, verifiers: Verifiers) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        verifiers: Verifiers,
+        pins: Pins,
+        earlier_index: Path | None,
+        *,
+        table: bool,
+    ) -> None:
         self._sources = sources
         self._verifiers = verifiers
+        self._pins = pins
+        self._earlier_index = earlier_index
+        self._table = table
         self._outcome: Outcome | None = None
 
     def done(self, state: VerifyState) -> bool:
@@ -166,8 +214,16 @@ class _Verify(Step[VerifyState]):
         return Automatic("verify")
 
     def act(self, state: VerifyState, answer: Answer, progress: Progress) -> VerifyState:
-        request = VerifyRequest(directory=Path(state.directory), keys=Path(state.keys))
-        self._outcome = verify_release(request, self._sources, self._verifiers, progress)
+        request = VerifyRequest(
+            directory=Path(state.directory),
+            keys=Path(state.keys),
+            pins=self._pins,
+            earlier_index=self._earlier_index,
+            gpg_optional=True,
+        )
+        outcome = verify_release(request, self._sources, self._verifiers, progress)
+        pages = outcome.pages if self._table else outcome.pages[:1]
+        self._outcome = dataclasses.replace(outcome, pages=pages)
         return state
 
     def outcome(self, state: VerifyState) -> Outcome:
@@ -185,8 +241,8 @@ def _small_files(
 
 
 def _is_of_registry(name: str) -> bool:
-    """The registry, its signatures, its keys, and the papers of compromised keys (KEY-5)."""
-    beside = is_key_file(name) or is_paper(name)
+    """The registry, its signatures, its keys, papers of compromised keys, the release index."""
+    beside = is_key_file(name) or is_paper(name) or name.startswith(INDEX_NAME)
     return name.startswith(f"{REGISTRY_NAME.removesuffix('json')}") or beside
 
 
@@ -221,59 +277,3 @@ def _left_alone(
         if e.shown_name in verified.manifest
     ]
     return tuple(Statement(text, proved=False) for text in (*loose, *refused))
-
-
-def _outcome(
-    verified: Verified, left: tuple[Statement, ...], project: str, manifest_name: str
-) -> Outcome:
-    version = verified.version or "a release"
-    verdict = f"GOOD: {project} {version}: {_what(verified, manifest_name)}{_by_whom(verified)}"
-    statements = (*verified.statements, *left)
-    lines = [
-        Line(verdict),
-        Line(),
-        *(Line(s.text, mark=Mark.OK if s.proved else Mark.WARN) for s in statements),
-    ]
-    data = {
-        "verdict": "good",
-        "text": verdict,
-        "version": verified.version,
-        "signed_by": list(verified.signed_by),
-        "endorsed_by": list(verified.endorsed_by),
-        "counts_for_nothing": list(verified.count_for_nothing),
-        "files_checked": list(verified.artifacts_checked),
-        "files_absent": list(verified.artifacts_absent),
-        "tag": verified.tag_oid,
-        "signatures_missing": list(verified.missing_systems),
-        "statements": [{"text": s.text, "proved": s.proved} for s in statements],
-    }
-    return Outcome((Page("Verified", tuple(lines)),), data)
-
-
-def _what(verified: Verified, manifest_name: str) -> str:
-    """What is vouched for; by a list of endorsed releases alone, it says so (KEY-5)."""
-    checked, listed = len(verified.artifacts_checked), len(verified.manifest)
-    what = []
-    if listed:
-        word = "endorsed" if verified.is_endorsed_only(manifest_name) else "signed"
-        what.append(
-            f"{checked} of {listed} files match the {word} manifest"
-            if checked
-            else f"the manifest is {word} (none of its {listed} files is here)"
-        )
-    if verified.tag_oid:
-        word = "endorsed" if verified.is_endorsed_only(TAG) else "signed"
-        what.append(f"the tag is {word}")
-    return ", ".join(what) or ("signed" if verified.signed_by else "endorsed")
-
-
-def _by_whom(verified: Verified) -> str:
-    by = [f"by {' and '.join(verified.signed_by)}"] if verified.signed_by else []
-    if verified.endorsed_by:
-        by.append(f"endorsed by {' and '.join(verified.endorsed_by)}")
-    missing = "".join(f" A signature is missing: {name}." for name in verified.missing_systems)
-    nothing = "".join(
-        f" The signature by the compromised key {key} counts for nothing."
-        for key in verified.count_for_nothing
-    )
-    return f", {'; '.join(by)}.{missing}{nothing}"
