@@ -38,7 +38,8 @@ def hash_descriptor(descriptor: int, progress: Progress) -> Digests:
     Counts on the newest bar of ``progress``. Raises ``Cancelled`` if the operator
     cancels, ``OSError`` if the medium fails; no thread is left behind then.
     """
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    if hasattr(os, "posix_fadvise"):  # a hint, and not every system takes it
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     sha256 = hashlib.sha256()
     blake2b = hashlib.blake2b(digest_size=64)
     size_bytes = 0
@@ -67,12 +68,21 @@ def _fill(descriptor: int, memory: memoryview, progress: Progress) -> int:
     filled = 0
     while filled < len(memory):
         progress.check()
-        count = os.readv(descriptor, [memory[filled : filled + READ_BYTES]])
+        count = _read_into(descriptor, memory[filled : filled + READ_BYTES])
         if count == 0:
             break
         filled += count
         progress.add(count)
     return filled
+
+
+def _read_into(descriptor: int, memory: memoryview) -> int:
+    """One read; where there is no readv(2), through a copy."""
+    if hasattr(os, "readv"):
+        return os.readv(descriptor, [memory])
+    data = os.read(descriptor, len(memory))
+    memory[: len(data)] = data
+    return len(data)
 
 
 class _Buffer:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters.durable import explained
+from pai_signer.adapters.device_errors import explained
 from pai_signer.adapters.hashing import READ_BYTES, hash_descriptor
-from pai_signer.adapters.uncached import read_uncached
 from pai_signer.domain.artifact import Finding, HashedFile
 from pai_signer.domain.iso import inspect_iso
 from pai_signer.domain.names import check_name, find_twins, why_unsafe
@@ -122,7 +121,7 @@ class FolderSource:
                     refused.append(RefusedEntry(shown, why or "it vanished", is_folder))
                 else:
                     files.append(SourceEntry(name, found.st_size, found.st_mtime))
-            check_medium_is_there(self._folder, self._shown_path)
+            self._check_is_there()
         twins = {name for group in find_twins(file.name for file in files) for name in group}
         refused += [
             RefusedEntry(name, "another name here differs only in upper and lower case")
@@ -143,6 +142,8 @@ class FolderSource:
 
     def read_uncached(self, name: str, limit_bytes: int) -> bytes:
         """The whole of a small file from the medium itself; ``FormatError`` over the limit."""
+        from pai_signer.adapters.uncached import read_uncached  # noqa: PLC0415 - Linux alone
+
         with self._opened(name) as descriptor:
             data = read_uncached(self._folder, name, limit_bytes=limit_bytes, requirement="IMP-2")
             if len(data) != os.fstat(descriptor).st_size:
@@ -205,7 +206,7 @@ class FolderSource:
 
     def _names(self) -> list[str]:
         names = []
-        with os.scandir(self._folder) as entries:
+        with os.scandir(self._place()) as entries:
             for entry in entries:
                 names.append(entry.name)
                 if len(names) > MAX_ENTRIES:
@@ -218,9 +219,24 @@ class FolderSource:
 
     def _lstat(self, name: str) -> os.stat_result | None:
         try:
-            return os.lstat(name, dir_fd=self._folder)
+            return self._lstat_existing(name)
         except FileNotFoundError:
             return None
+
+    # --- how the folder is reached: another system may have other ways ------------------
+
+    def _place(self) -> int | Path:
+        return self._folder
+
+    def _check_is_there(self) -> None:
+        check_medium_is_there(self._folder, self._shown_path)
+
+    def _lstat_existing(self, name: str) -> os.stat_result:
+        return os.lstat(name, dir_fd=self._folder)
+
+    def _open(self, name: str) -> int:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        return os.open(name, flags, dir_fd=self._folder)
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
@@ -228,9 +244,14 @@ class FolderSource:
         check_name(name)
         with explained(f"read '{name}'", requirement="IMP-2"):
             # Asked before opening, since opening a device can already do something.
-            self._check_regular(name, self._there(name))
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-            descriptor = os.open(name, flags, dir_fd=self._folder)
+            try:
+                found = self._lstat_existing(name)
+            except FileNotFoundError:
+                # The kernel finds no file on a stick that was pulled out.
+                self._check_is_there()
+                raise
+            self._check_regular(name, found)
+            descriptor = self._open(name)
             try:
                 opened = os.fstat(descriptor)
                 self._check_regular(name, opened)
@@ -244,14 +265,6 @@ class FolderSource:
                     raise _changed(name)
             finally:
                 os.close(descriptor)
-
-    def _there(self, name: str) -> os.stat_result:
-        try:
-            return os.lstat(name, dir_fd=self._folder)
-        except FileNotFoundError:
-            # The kernel finds no file on a stick that was pulled out.
-            check_medium_is_there(self._folder, self._shown_path)
-            raise
 
     def _check_regular(self, name: str, found: os.stat_result) -> None:
         why = _why_refused(name, found)

@@ -17,7 +17,7 @@ from pai_signer.errors import (
     UsageError,
 )
 from pai_signer.faces import wording
-from pai_signer.faces.cli.session import print_error, print_json
+from pai_signer.faces.cli.printing import print_error, print_json
 
 #: The code of a bug, as ``wording.crash_text`` shows it.
 CRASH: Final = "SEC-2/crash"

@@ -42,10 +42,13 @@ COMMANDS: Final = {
     ),
     "release": Later(f"{_HERE}.release_commands:release", "A release, from import to export."),
     "verify": Later(
-        f"{_HERE}.release_commands:verify",
+        f"{_HERE}.verify_command:verify",
         "Verify a release folder with published keys; needs no vault.",
     ),
 }
+
+#: What holds no secret and runs on any machine: there is nothing to close the process for.
+FOR_EVERYONE: Final = {"verify"}
 
 
 @click.group(
@@ -65,6 +68,11 @@ COMMANDS: Final = {
 @click.pass_context
 def cli(context: click.Context, vault: Path | None, as_json: bool) -> None:
     """Sign releases on an air-gapped workstation. Without a command: the app."""
+    if context.invoked_subcommand in FOR_EVERYONE:
+        from pai_signer.faces.cli.verify_command import Anyone  # noqa: PLC0415 - see above
+
+        context.obj = Anyone(as_json)
+        return
     from pai_signer.faces.cli.session import begin_session  # noqa: PLC0415 - see above
 
     context.obj = session = begin_session(vault, as_json)

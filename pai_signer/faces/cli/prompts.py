@@ -20,7 +20,6 @@ from pai_signer.domain.page import Code, Line, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.errors import SignerError
 from pai_signer.faces import wording
-from pai_signer.faces.cli import passphrases
 from pai_signer.faces.code_rows import TRUE_COLOUR, code_look, drawn_page, typed_page
 from pai_signer.faces.rows import Layout, Row
 from pai_signer.workflows.engine import (
@@ -122,6 +121,8 @@ class Prompts:
     def ask(self, question: Question) -> Answer | Move | None:
         """Put the question by number; None where nobody is there."""
         if isinstance(question, SecretText):
+            from pai_signer.faces.cli import passphrases  # noqa: PLC0415 - a terminal's alone
+
             return passphrases.from_terminal(
                 question.prompt, twice=question.twice, new=question.new
             )

@@ -1,11 +1,10 @@
-"""``release`` and ``verify``: the main job from flags."""
+"""``release``: the main job from flags."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
-from pai_signer.composition import destinations, sources, verifiers
+from pai_signer.composition import destinations, sources
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.ceremony_options import answers_of, passphrase_option
@@ -17,8 +16,6 @@ from pai_signer.workflows.release.review_release import review_release
 from pai_signer.workflows.release.show_qr import ALL
 from pai_signer.workflows.release.sign_release import WAIVE
 from pai_signer.workflows.script import MemoryStates
-from pai_signer.workflows.verify.pins import Pins
-from pai_signer.workflows.verify.verify_release import verify_folder
 
 
 @click.group()
@@ -216,54 +213,6 @@ def release_list(session: CommandSession) -> None:
 def release_show(session: CommandSession, version: str) -> None:
     """Show the receipts of a release."""
     session.run("release.show", {"version": version}, {})
-
-
-@click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--keys", required=True, metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--fingerprint",
-    "fingerprints",
-    multiple=True,
-    metavar="FPR",
-    help="An OpenPGP fingerprint that you know from elsewhere; it has to vouch for this.",
-)
-@click.option(
-    "--minisign-key",
-    "minisign_keys",
-    multiple=True,
-    metavar="RW...",
-    help="The same, of a minisign public key.",
-)
-@click.option(
-    "--earlier-index",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A releases.json that you kept: the one beside the keys has to go on from it.",
-)
-@click.option("--table", is_flag=True, help="Everything that was looked at, line by line.")
-@click.pass_obj
-def verify(
-    session: CommandSession,
-    directory: Path,
-    keys: Path,
-    fingerprints: tuple[str, ...],
-    minisign_keys: tuple[str, ...],
-    earlier_index: Path | None,
-    *,
-    table: bool,
-) -> None:
-    """Verify a release folder with published keys; needs no vault."""
-    workflow = verify_folder(
-        sources(),
-        verifiers(),
-        str(directory),
-        str(keys),
-        pins=Pins.of(fingerprints, minisign_keys),
-        earlier_index=earlier_index.absolute() if earlier_index else None,
-        table=table,
-    )
-    session.play(Conversation(workflow, MemoryStates(), Session()), {})
 
 
 def _pairs(options: tuple[str, ...], option: str) -> dict[str, str]:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from pai_signer.composition import default_vault, harden_process, open_workbench
 from pai_signer.domain.page import Page
-from pai_signer.errors import EXIT_DONE, SignerError
-from pai_signer.faces import wording
+from pai_signer.faces.cli.printing import print_outcome, print_pages
 from pai_signer.faces.cli.prompts import Prompts
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Answer, Conversation, Outcome
@@ -54,35 +51,14 @@ class CommandSession:
 
     def finish(self, outcome: Outcome) -> None:
         """Print an outcome, then raise what it refuses, if it does."""
-        self.print(outcome.pages, outcome.data if outcome.refusal is None else None)
-        if outcome.refusal is not None:
-            raise outcome.refusal
+        print_outcome(outcome, self.prompts, json=self.json)
 
     def print(self, pages: tuple[Page, ...], data: Mapping[str, Any] | None) -> None:
         """Pages for people; with ``--json`` one object on standard output instead."""
-        if not self.json:
-            for page in pages:
-                self.prompts.page(page)
-        elif data is not None:
-            print_json({**data, "exit_code": EXIT_DONE})
+        print_pages(pages, data, self.prompts, json=self.json)
 
 
 def begin_session(vault: Path | None, as_json: bool) -> CommandSession:
     """Close the process to others (SEC-2) before anything is read; then the session."""
     harden_process()
     return CommandSession(vault or default_vault(), as_json)
-
-
-def print_json(data: Mapping[str, Any]) -> None:
-    """One object, one line."""
-    sys.stdout.write(msgspec.json.encode(data).decode() + "\n")
-    sys.stdout.flush()
-
-
-def print_error(error: SignerError, *, json: bool) -> None:
-    """An error in all its parts (FACE-4); with ``--json`` as an object too."""
-    happened, unchanged, do_next, code = wording.error_facts(error)
-    if json:
-        facts = {"code": code, "summary": happened, "unchanged": unchanged, "hint": do_next}
-        print_json({"error": facts, "exit_code": error.exit_code})
-    Prompts(sys.stderr).page(wording.error_page(error))
