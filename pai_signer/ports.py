@@ -112,6 +112,10 @@ class Source(Protocol):
     def shown_path(self) -> str:
         """Where it is, sanitised."""
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The same for one folder, by whatever path it was opened, and for no other."""
+
     def listing(self) -> SourceListing:
         """Scan the top of the folder: bounded, nothing opened, nothing followed."""
 
