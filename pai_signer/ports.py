@@ -169,6 +169,9 @@ class Publisher(Protocol):
     def publish(self, directory: Path, files: Mapping[str, bytes]) -> tuple[WrittenFile, ...]:
         """Write ``files`` into an existing folder, each replacing its earlier state at once."""
 
+    def withdraw(self, directory: Path, names: Iterable[str]) -> None:
+        """Remove what was published before and is no more; a file that is not there is fine."""
+
 
 class PaperPrinter(Protocol):
     """Makes pages to print, and trusts none that it has not read again (CUS-1)."""
