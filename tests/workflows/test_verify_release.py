@@ -5,6 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -349,27 +350,50 @@ def write_registry(keys: Path, former: tuple[RegisteredKey, ...], start: Registr
 
 
 @pytest.fixture
-def rotated(folder: Path, tmp_path: Path) -> Callable[[KeyState], tuple[Path, Path]]:
+def rotated(folder: Path, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """The release, and a registry in which the keys that signed it have another state."""
 
-    def make(state: KeyState) -> tuple[Path, Path]:
+    def make(state: KeyState, since: datetime | None = None) -> tuple[Path, Path]:
         old = parse_registry((folder / "keys" / "registry.json").read_bytes())
-        former = tuple(msgspec.structs.replace(key, state=state) for key in old.keys)
+        former = tuple(
+            msgspec.structs.replace(key, state=state, state_since=since) for key in old.keys
+        )
         return folder, write_registry(tmp_path / "rotated", former, old)
 
     return make
 
 
 def test_an_old_release_under_retired_keys_is_good(
-    rotated: Callable[[KeyState], tuple[Path, Path]],
+    rotated: Callable[..., tuple[Path, Path]],
 ) -> None:
     outcome = verify(*rotated(KeyState.RETIRED))
     assert outcome.data["verdict"] == "good"
     assert all(signer.endswith("(retired)") for signer in outcome.data["signed_by"])
 
 
+@pytest.mark.parametrize("kept", ["SHA256SUMS", "receipt.json", "the tag"])
+def test_a_signature_from_after_the_retirement_of_its_key_is_refused(
+    folder: Path, rotated: Callable[..., tuple[Path, Path]], kept: str
+) -> None:
+    """As sqv does: nobody honest signs with a key that is out of use (KEY-5)."""
+    if kept != "SHA256SUMS":
+        without_manifest(folder)
+    if kept == "the tag":
+        for path in folder.glob("receipt*"):
+            path.unlink()
+    born = parse_registry((folder / "keys" / "registry.json").read_bytes()).keys[0].created_at
+    assert refused(*rotated(KeyState.RETIRED, born)).code == "KEY-5/signed-after-retirement"
+
+
+def test_a_signature_from_before_the_retirement_of_its_key_stays_good(
+    folder: Path, rotated: Callable[..., tuple[Path, Path]]
+) -> None:
+    later = datetime.now(UTC).replace(microsecond=0)
+    assert verify(*rotated(KeyState.RETIRED, later)).data["verdict"] == "good"
+
+
 def test_a_release_under_a_compromised_key_is_refused(
-    rotated: Callable[[KeyState], tuple[Path, Path]],
+    rotated: Callable[..., tuple[Path, Path]],
 ) -> None:
     assert refused(*rotated(KeyState.COMPROMISED)).code == "KEY-5/compromised"
 

@@ -30,7 +30,11 @@ from pai_signer.domain.registry import (
     RegisteredKey,
     Registry,
 )
-from pai_signer.domain.revocation import check_no_hidden_compromise, judged_certificate
+from pai_signer.domain.revocation import (
+    check_made_in_use,
+    check_no_hidden_compromise,
+    judged_certificate,
+)
 from pai_signer.domain.tag import check_tag, parse_tag
 from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.domain.text import safe_text
@@ -246,14 +250,17 @@ class ReleaseVerifier:
             good = self._verifiers.openpgp.verify_detached(
                 data, signature, [judged_certificate(k) for k in keys], [k.id for k in keys]
             )
-            signer, has_expired = good.primary_fingerprint, False
+            signer, made_at, has_expired = good.primary_fingerprint, good.created_at, False
         except KeyExpired as expired:
             # An old release stays good when its key has expired since; a signature that was
             # made after the expiry does not.
             if not expired.made_in_time:
                 raise
-            signer, has_expired = expired.signed_by.primary_fingerprint, True
-        return self._trusted(signer, Algorithm.OPENPGP), has_expired
+            signed_by, has_expired = expired.signed_by, True
+            signer, made_at = signed_by.primary_fingerprint, signed_by.created_at
+        key = self._trusted(signer, Algorithm.OPENPGP)
+        check_made_in_use(key, made_at)
+        return key, has_expired
 
     def _trusted(self, key_id: str, algorithm: Algorithm) -> RegisteredKey:
         key = self._registry.find(key_id)
