@@ -45,7 +45,9 @@ from pai_signer.adapters.vault_files import (
 )
 from pai_signer.domain.minisig import STOCK_LIMITS, ScryptLimits
 from pai_signer.domain.profile import parse_profile
+from pai_signer.domain.text import safe_text
 from pai_signer.domain.vault_info import VaultInfo
+from pai_signer.errors import UsageError
 from pai_signer.ports import Clock, Destinations, Host, Media, Passphrases, Program, Sources
 from pai_signer.workflows.check_journal import settle_journal
 from pai_signer.workflows.rehearse import RehearsalPlan
@@ -174,7 +176,17 @@ def prepare_rehearsal(folder: Path) -> bool:
 def open_rehearsal(
     folder: Path, *, limits: ScryptLimits = STOCK_LIMITS, passphrases: Passphrases | None = None
 ) -> AbstractContextManager[tuple[Workbench, tuple[str, ...]]]:
-    """Open a rehearsal's vault, with its practice folders as the removable media."""
+    """Open a rehearsal's vault, with its practice folders as the removable media.
+
+    ``UsageError`` for a real vault in its place: nobody rehearses with keys that count.
+    """
+    if not Vault.open(folder / REHEARSAL_VAULT).info.rehearsal:
+        raise UsageError(
+            "FACE-5/real-vault",
+            f"The vault in {safe_text(str(folder))} is a real one, and not of a rehearsal.",
+            "Give another --dir, or none for a new folder.",
+            unchanged="Nothing was changed.",
+        )
     return open_workbench(
         folder / REHEARSAL_VAULT,
         limits=limits,

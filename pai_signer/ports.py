@@ -113,6 +113,10 @@ class Source(Protocol):
     def shown_path(self) -> str:
         """Where it is, sanitised."""
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The same for one folder, by whatever path it was opened, and for no other."""
+
     def listing(self) -> SourceListing:
         """Scan the top of the folder: bounded, nothing opened, nothing followed."""
 
@@ -165,6 +169,9 @@ class Publisher(Protocol):
 
     def publish(self, directory: Path, files: Mapping[str, bytes]) -> tuple[WrittenFile, ...]:
         """Write ``files`` into an existing folder, each replacing its earlier state at once."""
+
+    def withdraw(self, directory: Path, names: Iterable[str]) -> None:
+        """Remove what was published before and is no more; a file that is not there is fine."""
 
 
 class PaperPrinter(Protocol):

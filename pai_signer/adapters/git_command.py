@@ -24,6 +24,14 @@ _ENVIRONMENT: Final = {
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
+    # What the mirror's own config allows for one protocol outweighs protocol.allow=never: as a
+    # partial clone it would fetch a missing object by a command of its own. A list outweighs both,
+    # and none of git's protocols is called so.
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    # Both change who descends from whom; an empty shallow file means that there is none.
+    "GIT_GRAFT_FILE": "/dev/null",
+    "GIT_SHALLOW_FILE": "",
 }
 _SETTINGS: Final = (
     "core.hooksPath=/dev/null",
@@ -31,6 +39,7 @@ _SETTINGS: Final = (
     "core.fsmonitor=false",
     "core.logAllRefUpdates=false",
     "core.fsync=all",
+    "core.commitGraph=false",  # a cache of who descends from whom
     "core.bigFileThreshold=16m",  # larger blobs are streamed, not held in memory
     "core.packedGitWindowSize=32m",  # packs are looked at through windows within the limit
     "core.packedGitLimit=256m",

@@ -9,8 +9,10 @@ at most 108 bytes (unix(7)). So every home is reached through a private symbolic
 link with a short path; gpg neither resolves nor minds it.
 """
 
+import fcntl
 import logging
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -58,6 +60,9 @@ personal-digest-preferences SHA512 SHA384 SHA256
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the memory filesystem itself; subfolders are 0700
 _TEMPORARY: Final = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: What ``_private_folder`` makes: the process, then what mkdtemp(3) adds.
+_OURS: Final = re.compile(r"pai-([1-9][0-9]{0,9})-[a-z0-9_]{8}", re.ASCII)
 _GPG_TIMEOUT_S: Final = 120.0
 _AGENT_END_TIMEOUT_S: Final = 5.0
 #: One that a crash left cannot always remove its socket, so this is often waited out.
@@ -199,12 +204,45 @@ def _is_usable(folder: Path) -> bool:
 
 @contextmanager
 def _private_folder(parent: Path) -> Iterator[Path]:
+    _clear_left(parent)
     folder = Path(tempfile.mkdtemp(prefix=f"pai-{os.getpid()}-", dir=parent))
+    held = os.open(folder, _FOLDER)
     try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
     finally:
+        os.close(held)
         # What rmtree meets here is our own; an agent's socket may vanish under it.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear_left(parent: Path) -> None:
+    """Remove folders whose maker was killed: encrypted keys would stay in memory until a reboot.
+
+    Only what is named and owned like ours, of a process that is gone and holds no lock: the
+    number alone would mislead where processes of another namespace use the same memory.
+    """
+    with os.scandir(parent) as entries:
+        left = [e for e in entries if (made := _OURS.fullmatch(e.name)) and not _lives(made[1])]
+    for entry in left:
+        with suppress(OSError):
+            held = os.open(entry.path, _FOLDER)
+            try:
+                if os.fstat(held).st_uid == os.geteuid():
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(entry.path, ignore_errors=True)
+            finally:
+                os.close(held)
+
+
+def _lives(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's, or a number that no process has
+        return True
+    return True
 
 
 @contextmanager

@@ -49,10 +49,16 @@ MAX_JOURNAL_BYTES: Final = 256 << 20
 _HEAD: Final = re.compile(rb"(\d{1,12}) ([0-9a-f]{64})\n")
 
 
+def empty_journal() -> dict[str, bytes]:
+    """The files of a new vault's journal: it is there from birth, so a missing one is noticed."""
+    return {JOURNAL_NAME: b"", HEAD_NAME: _head_line(0, GENESIS)}
+
+
 def begin_journal(vault: Path) -> None:
-    """Write the empty journal of a new vault, so that a missing one is noticed ever after."""
-    durable.create(vault / JOURNAL_NAME, b"")
-    durable.create(vault / HEAD_NAME, _head_line(0, GENESIS))
+    """Write the empty journal of a new vault; what an interrupted attempt wrote stays."""
+    for name, data in empty_journal().items():
+        if not (vault / name).exists():
+            durable.create(vault / name, data)
 
 
 class FileJournal:

@@ -1,7 +1,7 @@
 """Writes the published keys into a folder that may hold an earlier state of them (KEY-2)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pai_signer.adapters import durable
@@ -19,6 +19,12 @@ class FolderPublisher:
         for name in files:
             check_name(name)
         return tuple(self._write(directory / name, data) for name, data in sorted(files.items()))
+
+    def withdraw(self, directory: Path, names: Iterable[str]) -> None:
+        """Remove what was published before and is no more, durably; raises ``MediumError``."""
+        for name in names:
+            check_name(name)
+            durable.remove(directory / name)
 
     @staticmethod
     def _write(path: Path, data: bytes) -> WrittenFile:

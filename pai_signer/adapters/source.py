@@ -103,6 +103,12 @@ class FolderSource:
         """Where it is, sanitised."""
         return self._shown_path
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode (stat(2)): a folder has many spellings, and mounts add more."""
+        found = os.fstat(self._folder)
+        return found.st_dev, found.st_ino
+
     def listing(self) -> SourceListing:
         """Scan the top of the folder: bounded, nothing opened, nothing followed.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pai_signer.adapters import durable
-from pai_signer.adapters.journal_file import HEAD_NAME, JOURNAL_NAME, begin_journal
+from pai_signer.adapters.journal_file import begin_journal, empty_journal
 from pai_signer.adapters.vault_files import read_bounded
 from pai_signer.domain.profile import MAX_PROFILE_BYTES
 from pai_signer.domain.text import safe_text
@@ -31,8 +31,6 @@ PROFILE_NAME: Final = "profile.toml"
 LOCK_NAME: Final = "vault.lock"
 #: The folder that git keeps: what stands in it is git's, whatever its name.
 _MIRROR: Final = "repo.git"
-#: What an interrupted ``create`` may have left.
-_UNFINISHED: Final = {PROFILE_NAME, JOURNAL_NAME, HEAD_NAME, LOCK_NAME}
 
 
 @dataclass(frozen=True)
@@ -55,28 +53,37 @@ class Vault:
         with durable.explained("make the vault", requirement="SEC-2"):
             durable.make_directory(path)
             _check_private(path)
-            with durable.held_directory(path) as folder:
-                durable.sweep(folder)
-            present = {entry.name: entry.lstat().st_size for entry in path.iterdir()}
+        # Of two at once, the one would take the other's files for those of an interrupted attempt.
+        with durable.held_directory(path) as folder, _locked(folder):
+            durable.sweep(folder)
+            cls._check_empty(path, profile_toml)
+            if not (path / PROFILE_NAME).exists():
+                durable.create(path / PROFILE_NAME, profile_toml)
+            begin_journal(path)
+            durable.create(path / VAULT_INFO_NAME, encoded)
+        return cls.open(path)
+
+    @staticmethod
+    def _check_empty(path: Path, profile_toml: bytes) -> None:
+        """Only what an interrupted attempt leaves, as it leaves it: all else is somebody's own.
+
+        A journal with an entry in it is evidence, whatever else is missing.
+        """
+        left = {PROFILE_NAME: profile_toml, **empty_journal()}
+        with durable.explained("make the vault", requirement="SEC-2"):
+            present = {entry.name for entry in path.iterdir()} - {LOCK_NAME}
         if VAULT_INFO_NAME in present:
             raise UsageError(
                 "SEC-2/vault-exists",
                 f"There is already a vault at {safe_text(str(path))}.",
                 "Use it, or give another --vault folder.",
             )
-        # A journal with an entry in it is evidence, whatever else is missing.
-        if set(present) - _UNFINISHED or present.get(JOURNAL_NAME):
+        if present - set(left) or any(read_bounded(path / n) != left[n] for n in present):
             raise UsageError(
                 "SEC-2/vault-not-empty",
                 f"{safe_text(str(path))} holds other files and is not a vault.",
                 "Give an empty or new folder with --vault.",
             )
-        for name in present:
-            durable.remove(path / name)
-        durable.create(path / PROFILE_NAME, profile_toml)
-        begin_journal(path)
-        durable.create(path / VAULT_INFO_NAME, encoded)
-        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -119,15 +126,9 @@ class Vault:
         with durable.explained("lock the vault", requirement="JRN-1"):
             descriptor = os.open(self.path / LOCK_NAME, flags, durable.PRIVATE_FILE)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = safe_text(os.pread(descriptor, 20, 0).decode("ascii", "replace").strip())
-                raise CannotTell(
-                    "JRN-1/vault-in-use",
-                    f"Another pai-signer (process {holder or 'unknown'}) is using this vault.",
-                    "Finish or close it, then try again.",
-                ) from error
+            if not _is_locked_now(descriptor):
+                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+                raise _in_use(safe_text(holder) or "unknown")
             with durable.explained("lock the vault", requirement="JRN-1"):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -149,6 +150,33 @@ class Vault:
             mirror = self.path / _MIRROR
             for lock in (*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")):
                 lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: int) -> Iterator[None]:
+    """Keep other makers out of a folder that is no vault yet: nothing is written for that."""
+    if not _is_locked_now(folder):
+        raise _in_use("unknown")
+    try:
+        yield
+    finally:
+        fcntl.flock(folder, fcntl.LOCK_UN)
+
+
+def _is_locked_now(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _in_use(holder: str) -> CannotTell:
+    return CannotTell(
+        "JRN-1/vault-in-use",
+        f"Another pai-signer (process {holder}) is using this vault.",
+        "Finish or close it, then try again.",
+    )
 
 
 def _check_private(path: Path) -> None:

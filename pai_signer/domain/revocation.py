@@ -5,6 +5,7 @@ revocation says the same to tools that have never heard of a registry.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, Literal
 
 from pai_signer.domain.openpgp_certificate import key_revocation_codes, without_key_revocations
@@ -136,6 +137,21 @@ def check_no_hidden_compromise(key: RegisteredKey) -> None:
             f"it {key.life.value}.",
             "Do not trust its signatures. Get the whole keys folder again; if it stays so, ask "
             "the project.",
+        )
+
+
+def check_made_in_use(key: RegisteredKey, made_at: datetime) -> None:
+    """Refuse an OpenPGP signature that a retired key made after its retirement, as it says.
+
+    ``UntrustedKey``. Whoever has the key can date a signature back; but nobody honest signs
+    with a key that is out of use, and strict verifiers refuse it by the revocation alike.
+    """
+    if key.life is KeyState.RETIRED and key.state_since is not None and made_at > key.state_since:
+        raise UntrustedKey(
+            "KEY-5/signed-after-retirement",
+            f"The signature is of {made_at:%Y-%m-%d %H:%M:%S} UTC, after its key {key.id} had "
+            f"been retired ({key.state_since:%Y-%m-%d %H:%M:%S}).",
+            "Do not trust it: somebody signs with a key that is out of use. Ask the project.",
         )
 
 

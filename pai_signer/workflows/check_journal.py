@@ -29,7 +29,8 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.pick_directory import checked_directory
-from pai_signer.workflows.verify.verification import RECEIPTS, ReleaseVerifier
+from pai_signer.workflows.verify.covered import RECEIPTS
+from pai_signer.workflows.verify.verification import ReleaseVerifier
 from pai_signer.workflows.workbench import Workbench
 
 NOTHING_CHANGED: Final = "The journal was left as it is."

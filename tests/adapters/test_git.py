@@ -394,6 +394,43 @@ def test_settings_and_hooks_of_the_environment_and_the_mirror_itself_do_not_run(
     assert not canary.exists()
 
 
+def test_a_mirror_that_calls_itself_a_partial_clone_fetches_nothing(
+    mirror: GitMirror, work: Repository, tmp_path: Path
+) -> None:
+    """Asked for an object that is missing, git would run a command of the mirror's own config."""
+    mirror.take_bundle(work.full_bundle())
+    canary = tmp_path / "canary"
+    with (mirror._git.repository / "config").open("a") as config:
+        config.write(
+            "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tpartialClone = origin\n"
+            f'[remote "origin"]\n\tpromisor = true\n\turl = "ext::touch {canary}"\n'
+            '[protocol "ext"]\n\tallow = always\n'
+        )
+    with pytest.raises(SignerError):
+        mirror.find_commit("a" * 40, "main")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("how", ["grafts", "shallow", "replace"])
+def test_nothing_in_the_mirror_rewrites_who_descends_from_whom(
+    mirror: GitMirror, work: Repository, how: str
+) -> None:
+    stranger = work.git("commit-tree", "-m", "Stranger", "HEAD^{tree}")
+    work.git("update-ref", "refs/heads/stranger", stranger)
+    mirror.take_bundle(work.bundle("r.bundle", "HEAD", "main", "stranger"))
+    repository = mirror._git.repository
+    if how == "grafts":
+        (repository / "info").mkdir(exist_ok=True)
+        (repository / "info" / "grafts").write_text(f"{stranger} {work.head}\n")
+    elif how == "shallow":
+        (repository / "shallow").write_text(f"{work.head}\n")
+    else:
+        git(repository, "replace", "--graft", stranger, work.head)
+    assert not mirror.describe_commit(stranger, "v1.0.0", work.head).descends_from_previous
+    parent = work.git("rev-parse", "HEAD~1")
+    assert mirror.describe_commit(work.head, "v1.0.0", parent).descends_from_previous
+
+
 def test_replace_refs_in_a_bundle_change_nothing(mirror: GitMirror, work: Repository) -> None:
     fake = work.git("commit-tree", "-m", "Innocent", "HEAD^{tree}")
     work.git("update-ref", f"refs/replace/{work.head}", fake)

@@ -324,6 +324,48 @@ def test_whole_key_is_adopted_by_its_own_passphrase_alone(home: Path, keys: GpgK
     assert private_keys(home) == before
 
 
+def test_what_a_killed_process_left_in_memory_is_cleared_by_the_next(tmp_path: Path) -> None:
+    """Encrypted keys, but outside of the vault: they would stay until a reboot (SEC-2)."""
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    memory = Path("/dev/shm")
+    elsewhere = tmp_path / "vault"
+    elsewhere.mkdir()
+    (elsewhere / "a.key").write_text("the vault's own")
+    left, alive, link, other = (
+        memory / f"pai-{gone.pid}-abcdefgh",
+        memory / f"pai-{os.getpid()}-abcdefgh",
+        memory / f"pai-{gone.pid}-symlink_",
+        memory / f"pai-{gone.pid}-not-ours-by-its-name",
+    )
+    try:
+        for folder in (left, alive, other):
+            (folder / "private-keys-v1.d").mkdir(parents=True)
+            (folder / "private-keys-v1.d" / "a.key").write_text("encrypted")
+        (left / "h").symlink_to(elsewhere)
+        link.symlink_to(elsewhere)
+        with throwaway_home(for_secrets=False):
+            assert not left.exists()
+        assert alive.exists()
+        assert other.exists()
+        assert link.is_symlink()
+        assert (elsewhere / "a.key").read_text() == "the vault's own"
+    finally:
+        link.unlink(missing_ok=True)
+        for folder in (left, alive, other):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_home_in_use_is_not_cleared_even_if_its_number_means_nothing_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Processes of another namespace may share the memory: their lock is seen all the same."""
+    with throwaway_home(for_secrets=False) as used:
+        monkeypatch.setattr(gpg_home, "_lives", lambda _process: False)
+        with throwaway_home(for_secrets=False):
+            assert used.path.is_dir()
+
+
 def test_generating_leaves_no_secret_in_memory(empty: GpgKeys) -> None:
     before = set(Path("/dev/shm").glob(f"pai-{os.getpid()}-*"))
     empty.generate(WEAK_USER_ID, WEAK_VALID_UNTIL, weak_passphrase())

@@ -98,6 +98,36 @@ def test_an_interrupted_creation_is_no_vault_and_is_completed_by_the_next(
         assert Vault.create(path, PROFILE, INFO).info == INFO
 
 
+@pytest.mark.parametrize("name", ["profile.toml", "journal.head", "journal.jsonl"])
+def test_somebodys_own_file_under_one_of_our_names_is_never_written_over(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir(mode=0o700)
+    (folder / name).write_bytes(b"the only copy")
+    with pytest.raises(UsageError, match="SEC-2/vault-not-empty"):
+        Vault.create(folder, PROFILE, INFO)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {name: b"the only copy"}
+
+
+def test_of_two_creations_at_once_one_is_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real_create = tmp_path / "vault", durable.create
+    refused: list[str] = []
+
+    def create(target: Path, data: bytes, *, mode: int = 0o600) -> None:
+        monkeypatch.setattr(durable, "create", real_create)
+        with pytest.raises(CannotTell) as error:
+            Vault.create(path, PROFILE, INFO)
+        refused.append(error.value.code)
+        real_create(target, data, mode=mode)
+
+    monkeypatch.setattr(durable, "create", create)
+    assert Vault.create(path, PROFILE, INFO).info == INFO
+    assert refused == ["JRN-1/vault-in-use"]
+
+
 def test_a_journal_with_entries_is_never_removed_by_a_new_creation(vault: Vault) -> None:
     (vault.path / "vault.json").unlink()
     (vault.path / "journal.jsonl").write_bytes(b"evidence\n")

@@ -65,6 +65,14 @@ def test_a_signing_by_hand_passphrases_unseen(imported: Program) -> None:
     assert (imported.vault / "releases" / RELEASE / "staging" / "receipt.json").exists()
 
 
+def test_a_descriptor_that_is_the_terminal_is_no_place_for_a_passphrase(imported: Program) -> None:
+    """What is typed there stands on the screen (SEC-2)."""
+    signing = ("release", "sign", RELEASE, "--passphrase-fd", "minisign=0")
+    with terminal(imported.vault, *signing) as person:
+        person.expect("Descriptor 0 is a terminal, which would show the passphrase.")
+        assert person.end() == 2
+
+
 def test_back_asks_again_and_discard_ends(imported: Program) -> None:
     with terminal(imported.vault, "release", "sign", RELEASE) as person:
         person.expect("say the same date and time?")

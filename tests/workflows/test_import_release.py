@@ -239,8 +239,11 @@ def test_the_second_source_is_asked_after_a_failed_import_too(
         run(keyed, "release.import", directory=str(source), second=str(second))
 
 
-def test_the_first_source_is_no_second_one(keyed: Workbench, source: Path) -> None:
-    for same in (str(source), f"{source}/../{source.name}/."):
+def test_the_first_source_is_no_second_one(keyed: Workbench, source: Path, tmp_path: Path) -> None:
+    """However it is spelt: through a link above it, by two slashes, by way of /proc."""
+    (tmp_path / "alias").symlink_to(source.parent)
+    spelt = (str(source), f"{source}/../{source.name}/.", f"/{source}")
+    for same in (*spelt, f"{tmp_path}/alias/{source.name}", f"/proc/self/root{source}"):
         refused(keyed, "IMP-4/same-source", directory=str(source), second=same)
     assert keyed.releases.load_candidate(RELEASE) is None
 

@@ -8,12 +8,13 @@ import pytest
 from pai_signer.composition import verifiers
 from pai_signer.domain.openpgp_armor import parse_armored_signature
 from pai_signer.domain.records import encode_record
-from pai_signer.domain.registry import KeyState, UnsignedRelease
+from pai_signer.domain.registry import KeyState, UnsignedRelease, check_key_files
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UsageError
 from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Workbench
 from tests.registries import minisign_key
-from tests.workflows.bench import events, run, secrets
+from tests.workflows.bench import events, keyed_vault, run, secrets
+from tests.workflows.compromise import minisign, opened_later, revoke
 
 V010 = UnsignedRelease(version="v0.1.0", reason="published before there were keys")
 
@@ -83,6 +84,44 @@ def test_what_is_no_earlier_state_is_never_overwritten(
     assert error.value.code == "KEY-2/not-a-successor"
     assert path.read_bytes() == encode_record(other)
     assert not (tmp_path / "minisign.pub").exists()
+
+
+@pytest.mark.parametrize("how", ["link", "twin", "another file"])
+def test_what_is_not_our_own_is_never_written_over(
+    keyed: Workbench, tmp_path: Path, how: str
+) -> None:
+    """A link or a twin would hide a newer registry; a stranger's key is no state of ours."""
+    folder = tmp_path / "public"
+    folder.mkdir()
+    newer = msgspec.structs.replace(keyed.registry(), serial=keyed.registry().serial + 9)
+    (tmp_path / "elsewhere").write_bytes(encode_record(newer))
+    if how == "link":
+        (folder / "registry.json").symlink_to(tmp_path / "elsewhere")
+    elif how == "twin":
+        (folder / "Registry.json").write_bytes(encode_record(newer))
+    else:
+        (folder / "minisign.pub").write_text("the key of another project\n")
+    before = sorted((p.name, p.is_symlink(), p.read_bytes()) for p in folder.iterdir())
+    with pytest.raises(PolicyRefused) as error:
+        publish(keyed, folder)
+    assert error.value.code == "KEY-2/in-the-way"
+    assert sorted((p.name, p.is_symlink(), p.read_bytes()) for p in folder.iterdir()) == before
+
+
+def test_the_key_of_a_system_out_of_use_does_not_stay_published(tmp_path: Path) -> None:
+    """Stock tools would go on to trust ``minisign.pub``, and ``verify`` refuse the folder."""
+    folder = tmp_path / "public"
+    folder.mkdir()
+    with opened_later(keyed_vault(tmp_path / "vault")) as bench:
+        publish(bench, folder)
+        assert (folder / "minisign.pub").exists()
+        (folder / "README").write_text("not ours to remove")
+        revoke(bench, minisign(bench))
+        names = publish(bench, folder)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert set(files) == {*names, "README"}
+        assert not {"minisign.pub", "registry.json.minisig"} & set(files)
+        check_key_files(verify_registry(files, verifiers()), files)
 
 
 def test_a_registry_that_was_changed_in_the_vault_is_not_published(

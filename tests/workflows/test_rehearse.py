@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from pai_signer.composition import (
+    built_in_profile,
+    make_vault,
     open_rehearsal,
     prepare_rehearsal,
     rehearsal_plan,
@@ -14,7 +16,7 @@ from pai_signer.composition import (
 )
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import KeyState
-from pai_signer.errors import SignerError, UntrustedKey
+from pai_signer.errors import SignerError, UntrustedKey, UsageError
 from pai_signer.workflows import rehearse as module
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.rehearse import rehearse
@@ -36,6 +38,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome, lis
     folder = tmp_path_factory.mktemp("rehearsal") / "here"
     outcome, journal = play_it(folder)
     return Path(outcome.data["folder"]), outcome, journal
+
+
+def test_nobody_rehearses_in_a_real_vault(tmp_path: Path) -> None:
+    make_vault(tmp_path / "vault", built_in_profile(), "Ada Maintainer", "ada@example.org")
+    assert not prepare_rehearsal(tmp_path)
+    with pytest.raises(UsageError) as error:
+        open_rehearsal(tmp_path)
+    assert error.value.code == "FACE-5/real-vault"
 
 
 def test_it_plays_the_whole_job(played: tuple[Path, Outcome, list[str]]) -> None:

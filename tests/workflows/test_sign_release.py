@@ -4,6 +4,7 @@ The receipt says all of it (EXP-3), and the air gap is asked again at the end (P
 """
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -385,7 +386,7 @@ def test_the_air_gap_is_asked_again_right_before_the_signature(tmp_path: Path) -
         assert nothing_is_signed(bench)
 
 
-def test_after_a_crash_clock_rules_and_secrets_are_asked_again(imported: Workbench) -> None:
+def test_after_a_crash_everything_is_read_and_typed_again(imported: Workbench) -> None:
     arguments = {"version": RELEASE, "waive.POL-7": WHY}
     conversation = catalogue.begin(imported, "release.sign", arguments)
     for answer in (YES, "", "", RELEASE, *secrets().values()):
@@ -393,12 +394,44 @@ def test_after_a_crash_clock_rules_and_secrets_are_asked_again(imported: Workben
     resumed = catalogue.begin(imported, "release.sign", arguments)
     assert resumed.resumed
     asked = []
-    answers = {"clock": YES, **secrets()}
+    answers = {"clock": YES, "confirm": RELEASE, **secrets()}
     while resumed.step is not None and resumed.step.id != "sign":
         question = resumed.step.question(resumed.state)
         asked.append(question.name)
         resumed.answer(answers.get(question.name, ""), Progress())
-    assert asked == ["clock", "checks", "minisign", "gpg"]
+    assert asked == ["clock", "checks", "reviewed", "confirm", "minisign", "gpg"]
+
+
+def test_a_saved_state_that_says_it_was_reviewed_arms_nothing(imported: Workbench) -> None:
+    """Another candidate and a forged state in the vault: its pages are still read first (REV-1)."""
+    candidate = imported.candidate(RELEASE)
+    first = candidate.artifacts[0]
+    evil = msgspec.structs.replace(first.file, sha256=hashlib.sha256(b"evil").hexdigest())
+    forged = msgspec.structs.replace(first, file=evil, expected=())
+    artifacts = (forged, *candidate.artifacts[1:])
+    changed = msgspec.structs.replace(candidate, artifacts=artifacts)
+    imported.releases.save_candidate(RELEASE, encode_record(changed))
+    arguments = {"version": RELEASE, "waive.POL-7": WHY, "waive.IMP-4": WHY}
+    honest = catalogue.begin(imported, "release.sign", arguments)
+    honest.answer(YES, Progress())
+    saved = imported.states.load(honest.workflow.saved_as) or b""
+    start, mark, state = saved.partition(b',"state":')
+    for field in (b"checks_accepted", b"reviewed", b"typed"):
+        state = state.replace(b'"%s":false' % field, b'"%s":true' % field)
+    imported.states.save(honest.workflow.saved_as, start + mark + state)
+    resumed = catalogue.begin(imported, "release.sign", arguments)
+    assert resumed.resumed
+    assert resumed.state.reviewed
+    for answer in (YES, ""):
+        resumed.answer(answer, Progress())
+    assert resumed.step is not None
+    assert resumed.step.id == "review"
+    shown = [line.text for page in resumed.step.pages(resumed.state) for line in page.lines]
+    assert any(evil.sha256[:16] in text.replace(" ", "") for text in shown)
+    resumed.answer("", Progress())
+    with pytest.raises(UsageError):
+        resumed.answer("v9.9.9", Progress())
+    assert nothing_is_signed(imported)
 
 
 def test_secrets_are_wiped_when_the_signing_is_over(imported: Workbench) -> None:

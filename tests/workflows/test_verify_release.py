@@ -5,6 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry, parse_registry
 from pai_signer.errors import CannotTell, SignerError, UntrustedKey
 from pai_signer.workflows.engine import Outcome
-from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
+from pai_signer.workflows.verify.verify_release import (
+    KEYS_FROM_THE_RELEASE,
+    VerifyRequest,
+    verify_release,
+)
 from pai_signer.workflows.workbench import Workbench
 from tests.keys import (
     RealClock,
@@ -77,9 +82,11 @@ def test_a_whole_release_is_good_and_says_by_whom(folder: Path) -> None:
     assert outcome.data["signatures_missing"] == []
     assert "2 of 2 files match the signed manifest, the tag is signed" in outcome.data["text"]
     assert unproved(outcome) == [
+        KEYS_FROM_THE_RELEASE,
         "UPLOAD.md: NOT SIGNED, not checked",
         "reminders.ics: NOT SIGNED, not checked",
         "upload.sh: NOT SIGNED, not checked",
+        "keys: NOT CHECKED, it is a folder, and folders are not entered",
     ]
 
 
@@ -141,6 +148,78 @@ def test_a_link_named_like_a_listed_file_is_not_checked_and_says_so(folder: Path
         text.startswith(f"{AMD}: NOT CHECKED, it is a symbolic link") for text in unproved(outcome)
     )
     assert outcome.data["files_checked"] == [ARM]
+
+
+def without_manifest(folder: Path) -> None:
+    for name in ("SHA256SUMS", "SHA256SUMS.minisig", "SHA256SUMS.asc"):
+        (folder / name).unlink()
+
+
+def test_without_the_manifest_the_receipt_says_which_files_were_signed(folder: Path) -> None:
+    without_manifest(folder)
+    outcome = verify(folder)
+    assert outcome.data["files_checked"] == [AMD, ARM]
+    assert "2 files are those that the receipt names" in outcome.data["text"]
+
+
+@pytest.mark.parametrize("hidden", ["link", "case", "absent"])
+def test_a_signature_never_stands_in_for_a_file_that_was_not_read(
+    folder: Path, hidden: str
+) -> None:
+    """The receipt lends the digest: the signature is right, and nothing is said of the file."""
+    without_manifest(folder)
+    (folder / AMD).unlink()
+    if hidden == "link":
+        (folder / ".evil").write_bytes(b"evil")
+        (folder / AMD).symlink_to(".evil")
+    elif hidden == "case":
+        for name in (AMD, AMD.upper()):
+            (folder / name).write_bytes(b"evil")
+    outcome = verify(folder)
+    assert outcome.data["files_checked"] == [ARM]
+    assert outcome.data["files_absent"] == [AMD]
+    assert f"{AMD}: not in this folder, not checked" in unproved(outcome)
+    assert any(text.startswith(f"{AMD}: NOT CHECKED") for text in unproved(outcome)) is (
+        hidden != "absent"
+    )
+    proved = [s["text"] for s in outcome.data["statements"] if s["proved"]]
+    assert not [text for text in proved if text.startswith(f"{AMD}: ")]
+
+
+def test_a_changed_artifact_is_refused_without_manifest_and_signature_too(folder: Path) -> None:
+    without_manifest(folder)
+    (folder / f"{AMD}.minisig").unlink()
+    (folder / AMD).write_bytes(b"another")
+    assert refused(folder).code == "VER-1/digest"
+
+
+def test_loose_small_files_links_and_folders_are_never_passed_over_in_silence(
+    folder: Path,
+) -> None:
+    loose = ["README.asc", f"{AMD}.asc", "receipt-tag.txt", "receipt-tag.json.asc"]
+    for name in loose:
+        (folder / name).write_text("evil")
+    (folder / "tools").mkdir()
+    (folder / "link").symlink_to("/etc/passwd")
+    (folder / "evil name.iso").write_text("evil")
+    outcome = verify(folder)
+    said = unproved(outcome)
+    assert {f"{name}: NOT SIGNED, not checked" for name in loose} <= set(said)
+    for name in ("tools", "link", "evil name.iso"):
+        assert any(text.startswith(f"{name}: NOT CHECKED, ") for text in said)
+
+
+def test_a_text_of_a_receipt_that_is_not_here_is_not_signed(folder: Path) -> None:
+    for suffix in (".json", ".json.minisig", ".json.asc"):
+        (folder / f"receipt{suffix}").unlink()
+    assert "receipt.txt: NOT SIGNED, not checked" in unproved(verify(folder))
+
+
+def test_keys_from_elsewhere_are_not_said_to_be_of_the_release(
+    folder: Path, tmp_path: Path
+) -> None:
+    keys = shutil.copytree(folder / "keys", tmp_path / "known")
+    assert KEYS_FROM_THE_RELEASE not in unproved(verify(folder, Path(keys)))
 
 
 # --- wrong ------------------------------------------------------------------------------------
@@ -271,27 +350,50 @@ def write_registry(keys: Path, former: tuple[RegisteredKey, ...], start: Registr
 
 
 @pytest.fixture
-def rotated(folder: Path, tmp_path: Path) -> Callable[[KeyState], tuple[Path, Path]]:
+def rotated(folder: Path, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """The release, and a registry in which the keys that signed it have another state."""
 
-    def make(state: KeyState) -> tuple[Path, Path]:
+    def make(state: KeyState, since: datetime | None = None) -> tuple[Path, Path]:
         old = parse_registry((folder / "keys" / "registry.json").read_bytes())
-        former = tuple(msgspec.structs.replace(key, state=state) for key in old.keys)
+        former = tuple(
+            msgspec.structs.replace(key, state=state, state_since=since) for key in old.keys
+        )
         return folder, write_registry(tmp_path / "rotated", former, old)
 
     return make
 
 
 def test_an_old_release_under_retired_keys_is_good(
-    rotated: Callable[[KeyState], tuple[Path, Path]],
+    rotated: Callable[..., tuple[Path, Path]],
 ) -> None:
     outcome = verify(*rotated(KeyState.RETIRED))
     assert outcome.data["verdict"] == "good"
     assert all(signer.endswith("(retired)") for signer in outcome.data["signed_by"])
 
 
+@pytest.mark.parametrize("kept", ["SHA256SUMS", "receipt.json", "the tag"])
+def test_a_signature_from_after_the_retirement_of_its_key_is_refused(
+    folder: Path, rotated: Callable[..., tuple[Path, Path]], kept: str
+) -> None:
+    """As sqv does: nobody honest signs with a key that is out of use (KEY-5)."""
+    if kept != "SHA256SUMS":
+        without_manifest(folder)
+    if kept == "the tag":
+        for path in folder.glob("receipt*"):
+            path.unlink()
+    born = parse_registry((folder / "keys" / "registry.json").read_bytes()).keys[0].created_at
+    assert refused(*rotated(KeyState.RETIRED, born)).code == "KEY-5/signed-after-retirement"
+
+
+def test_a_signature_from_before_the_retirement_of_its_key_stays_good(
+    folder: Path, rotated: Callable[..., tuple[Path, Path]]
+) -> None:
+    later = datetime.now(UTC).replace(microsecond=0)
+    assert verify(*rotated(KeyState.RETIRED, later)).data["verdict"] == "good"
+
+
 def test_a_release_under_a_compromised_key_is_refused(
-    rotated: Callable[[KeyState], tuple[Path, Path]],
+    rotated: Callable[..., tuple[Path, Path]],
 ) -> None:
     assert refused(*rotated(KeyState.COMPROMISED)).code == "KEY-5/compromised"
 

@@ -6,6 +6,7 @@ import click
 
 from pai_signer.composition import built_in_profile, make_vault
 from pai_signer.domain.page import Line, Page
+from pai_signer.domain.profile import MAX_PROFILE_BYTES
 from pai_signer.errors import UsageError
 from pai_signer.faces import wording
 from pai_signer.faces.cli.session import CommandSession
@@ -40,7 +41,8 @@ def _profile_bytes(path: Path | None) -> bytes:
     if path is None:
         return built_in_profile()
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_PROFILE_BYTES + 1)  # parsing refuses what is longer
     except OSError as error:
         raise UsageError(
             "PROFILE/unreadable",

@@ -35,6 +35,13 @@ def from_descriptors(pairs: tuple[str, ...]) -> dict[str, Secret]:
                 f"NAME is one of {', '.join(NAMES)}; FD is an open descriptor's number.",
             )
         try:
+            # What is typed there would stand on the screen; where one can type, one is asked.
+            if os.isatty(int(number)):
+                raise UsageError(
+                    "SEC-2/passphrase-fd",
+                    f"Descriptor {number} is a terminal, which would show the passphrase.",
+                    "Leave the option away: the program asks for it, unseen.",
+                )
             secrets[name] = _read_line(int(number))
         except (OSError, OverflowError) as error:
             why = error.strerror if isinstance(error, OSError) else "there is no such number"

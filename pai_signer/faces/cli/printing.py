@@ -1,8 +1,9 @@
 """How outcomes and errors are printed: pages for people, one JSON object for machines (FACE-1)."""
 
+import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -33,9 +34,19 @@ def print_pages(
 
 
 def print_json(data: Mapping[str, Any]) -> None:
-    """One object, one line."""
-    sys.stdout.write(msgspec.json.encode(data).decode() + "\n")
+    """One object, one line, in ASCII: a label may hold what some terminals obey (SEC-3)."""
+    sys.stdout.write(_NOT_ASCII.sub(_escaped, msgspec.json.encode(data).decode()) + "\n")
     sys.stdout.flush()
+
+
+#: JSON itself escapes what stands below the space.
+_NOT_ASCII: Final = re.compile(r"[^ -~]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    r"""``\uXXXX``, twice for what lies beyond the first plane (RFC 8259, 7)."""
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
 def print_error(error: SignerError, *, json: bool) -> None:

@@ -3,7 +3,6 @@
 IMP-1 to IMP-7. The result is a ``Candidate`` in the vault; nothing is signed here.
 """
 
-import os.path
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -216,7 +215,7 @@ class _Read(Step[ImportState]):
                 )
             leniencies: list[str] = []
             expected = expected_digests(source, found, leniencies, independent=False)
-            self._add_second_source(state, expected, leniencies)
+            self._add_second_source(source, state, expected, leniencies)
             artifacts = tuple(
                 self._read_artifact(source, name, expected.get(name, []), progress)
                 for name in found.artifacts
@@ -244,7 +243,11 @@ class _Read(Step[ImportState]):
         )
 
     def _add_second_source(
-        self, state: ImportState, expected: dict[str, list[ExpectedDigest]], leniencies: list[str]
+        self,
+        first: Source,
+        state: ImportState,
+        expected: dict[str, list[ExpectedDigest]],
+        leniencies: list[str],
     ) -> None:
         for name, digest in state.typed_digests.items():
             if digest:
@@ -253,13 +256,13 @@ class _Read(Step[ImportState]):
                 expected.setdefault(name, []).append(typed)
         if not state.second_directory:
             return
-        if os.path.normpath(state.second_directory) == os.path.normpath(state.directory):
-            raise UsageError(
-                "IMP-4/same-source",
-                "The second source is the folder of the artifacts itself.",
-                "Give the folder or medium of somebody who built or downloaded it separately.",
-            )
         with self._bench.sources.open(Path(state.second_directory)) as second:
+            if second.identity == first.identity:
+                raise UsageError(
+                    "IMP-4/same-source",
+                    "The second source is the folder of the artifacts itself.",
+                    "Give the folder or medium of somebody who built or downloaded it separately.",
+                )
             names = [entry.name for entry in second.listing().files]
             manifest = self._bench.profile.artifacts.manifest
             found = Found(

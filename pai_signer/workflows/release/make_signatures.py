@@ -38,7 +38,8 @@ from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.errors import BadSignature, PolicyRefused
 from pai_signer.ports import UnlockedMinisignKey
 from pai_signer.workflows.release.evaluate import manifest_of
-from pai_signer.workflows.verify.verification import BUNDLE_SUFFIX, ReleaseVerifier
+from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX
+from pai_signer.workflows.verify.verification import ReleaseVerifier
 from pai_signer.workflows.workbench import Workbench
 
 

@@ -64,6 +64,10 @@ from pai_signer.workflows.workbench import Workbench
 CLOCK: Final = "clock confirmed"
 #: The session's note that the rules were read in this sitting.
 CHECKED: Final = "checks read"
+#: The session's notes that the pages were read, and the version typed, in this sitting: whoever
+#: goes on with what somebody else began has seen nothing yet, and a saved state proves nothing.
+REVIEWED: Final = "pages read"
+TYPED: Final = "version typed"
 WAIVE: Final = "waive."
 
 
@@ -105,7 +109,7 @@ def sign_release(
             _ConfirmClock(bench),
             _PassChecks(bench),
             _Review(bench),
-            _TypeVersion(),
+            _TypeVersion(bench),
             _UnlockMinisign(bench),
             _UnlockOpenPgp(bench),
             _Sign(bench),
@@ -259,7 +263,7 @@ class _Review(_SignStep):
     title = "Review"
 
     def done(self, state: SignState) -> bool:
-        return state.reviewed
+        return state.signed or (state.reviewed and REVIEWED in self._bench.session)
 
     def pages(self, state: SignState) -> Sequence[Page]:
         return review_pages(self._bench, state.version, state.visit, self._checks(state))
@@ -268,22 +272,24 @@ class _Review(_SignStep):
         return Proceed("reviewed", "This is everything that will be signed.")
 
     def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        self._bench.session.note(REVIEWED)
         return msgspec.structs.replace(state, reviewed=True)
 
 
-class _TypeVersion(Step[SignState]):
+class _TypeVersion(_SignStep):
     """REV-2: typing the version is the decision to sign."""
 
     id = "confirm"
     title = "Sign"
 
     def done(self, state: SignState) -> bool:
-        return state.typed
+        return state.signed or (state.typed and TYPED in self._bench.session)
 
     def question(self, state: SignState) -> Question:
         return TypedText("confirm", f"Type {state.version} to sign it", must_equal=state.version)
 
     def act(self, state: SignState, answer: Answer, progress: Progress) -> SignState:
+        self._bench.session.note(TYPED)
         return msgspec.structs.replace(state, typed=True)
 
 

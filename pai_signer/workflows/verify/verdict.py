@@ -98,6 +98,8 @@ def _what(verified: Verified, manifest_name: str) -> str:
             if checked
             else f"the manifest is {word} (none of its {listed} files is here)"
         )
+    elif checked:
+        what.append(f"{checked} files are those that the receipt names")
     if verified.tag_oid:
         word = "endorsed" if verified.is_endorsed_only(TAG) else "signed"
         what.append(f"the tag is {word}")

@@ -20,13 +20,7 @@ from pai_signer.domain.minisig import (
     shown_key_id,
 )
 from pai_signer.domain.openpgp_status import KeyExpired
-from pai_signer.domain.receipt import (
-    RECEIPT_NAME,
-    TAG_RECEIPT_NAME,
-    Receipt,
-    parse_receipt,
-    receipt_name,
-)
+from pai_signer.domain.receipt import Receipt, parse_receipt, receipt_name
 from pai_signer.domain.registry import (
     MINISIG_SUFFIX,
     OPENPGP_SUFFIX,
@@ -36,7 +30,11 @@ from pai_signer.domain.registry import (
     RegisteredKey,
     Registry,
 )
-from pai_signer.domain.revocation import check_no_hidden_compromise, judged_certificate
+from pai_signer.domain.revocation import (
+    check_made_in_use,
+    check_no_hidden_compromise,
+    judged_certificate,
+)
 from pai_signer.domain.tag import check_tag, parse_tag
 from pai_signer.domain.tag_bundle import parse_tag_bundle
 from pai_signer.domain.text import safe_text
@@ -47,6 +45,12 @@ from pai_signer.errors import (
     FormatError,
     ToolMissing,
     UntrustedKey,
+)
+from pai_signer.workflows.verify.covered import (
+    BUNDLE_SUFFIX,
+    RECEIPTS,
+    expected_digests,
+    loose_files,
 )
 from pai_signer.workflows.verify.unsigned_release import refuse_unsigned
 from pai_signer.workflows.verify.verified import (
@@ -66,10 +70,8 @@ from pai_signer.workflows.verify.vouching import (
 )
 from pai_signer.workflows.workbench import Verifiers
 
-BUNDLE_SUFFIX: Final = ".bundle"
 #: The tag among the things that are signed; no file is called so.
 TAG: Final = "the tag"
-RECEIPTS: Final = (RECEIPT_NAME, TAG_RECEIPT_NAME)
 
 
 class ReleaseVerifier:
@@ -107,7 +109,10 @@ class ReleaseVerifier:
             self._both_signatures(files, self._manifest_name, found)
         receipts = self._receipts(files, found)
         tag_oid = self._tag(files, receipts, found)
-        checked, absent = self._artifacts(manifest, artifacts, found)
+        # Of a receipt that could not be checked nothing is taken; of one that only a compromised
+        # key signed, what ``_vouch`` finds out decides.
+        stated = [r for n, r in receipts.items() if n in {*found.vouched, *found.discounted.keys}]
+        checked, absent = self._artifacts(expected_digests(manifest, stated), artifacts, found)
         self._artifact_signatures(files, artifacts, receipts, found)
         self._vouch(files, manifest, tag_oid, found)
         self._consistent(files, manifest, receipts, tag_oid)
@@ -146,6 +151,7 @@ class ReleaseVerifier:
             endorsed=tuple(found.endorsed),
             count_for_nothing=found.discounted.shown(),
             signers_of={name: tuple(ids) for name, ids in found.vouched.items()},
+            loose=loose_files(files, receipts, self._manifest_name),
         )
 
     def _is_bound(self, receipts: Mapping[str, Receipt], found: Found) -> bool:
@@ -183,7 +189,9 @@ class ReleaseVerifier:
         found.statements.append(Statement(f"{name}: no {system} signature here", proved=False))
         found.missing_systems[system] = None
 
-    def _minisig(self, name: str, signature: bytes, blake2b_512: bytes, found: Found) -> None:
+    def _minisig(
+        self, name: str, signature: bytes, blake2b_512: bytes, found: Found, *, shown: str = ""
+    ) -> None:
         key, comment = self.minisig(name, signature, blake2b_512)
         project, version = claims_in_comment(comment)
         names = {self._registry.project}
@@ -196,7 +204,7 @@ class ReleaseVerifier:
                 f"not for {self._registry.project}.",
                 "It is no file of this project's releases. Get it again from the project.",
             )
-        if self._good(name, key, shown_signer(key), found) and version is not None:
+        if self._good(name, key, shown_signer(key), found, shown) and version is not None:
             found.states(version, name)
         elif version is not None:
             found.discounted.claims[name] = version
@@ -213,14 +221,14 @@ class ReleaseVerifier:
         self._good(name, key, f"{shown_key(key)} ({key.state.value}{since})", found)
 
     @staticmethod
-    def _good(name: str, key: RegisteredKey, signer: str, found: Found) -> bool:
+    def _good(name: str, key: RegisteredKey, signer: str, found: Found, shown: str = "") -> bool:
         """Whether the signature counts: one by a compromised key is right, and says nothing."""
         if key.life is KeyState.COMPROMISED:
             text = f"{name}: the signature by the compromised key {shown_key(key)} counts for"
             found.statements.append(Statement(f"{text} nothing", proved=False))
             found.discounted.add(name, key)
             return False
-        found.statements.append(Statement(f"{name}: {signer}"))
+        found.statements.append(Statement(f"{shown or name}: {signer}"))
         found.signers[signer] = None
         found.vouched.setdefault(name, []).append(key.id)
         return True
@@ -242,14 +250,17 @@ class ReleaseVerifier:
             good = self._verifiers.openpgp.verify_detached(
                 data, signature, [judged_certificate(k) for k in keys], [k.id for k in keys]
             )
-            signer, has_expired = good.primary_fingerprint, False
+            signer, made_at, has_expired = good.primary_fingerprint, good.created_at, False
         except KeyExpired as expired:
             # An old release stays good when its key has expired since; a signature that was
             # made after the expiry does not.
             if not expired.made_in_time:
                 raise
-            signer, has_expired = expired.signed_by.primary_fingerprint, True
-        return self._trusted(signer, Algorithm.OPENPGP), has_expired
+            signed_by, has_expired = expired.signed_by, True
+            signer, made_at = signed_by.primary_fingerprint, signed_by.created_at
+        key = self._trusted(signer, Algorithm.OPENPGP)
+        check_made_in_use(key, made_at)
+        return key, has_expired
 
     def _trusted(self, key_id: str, algorithm: Algorithm) -> RegisteredKey:
         key = self._registry.find(key_id)
@@ -308,34 +319,34 @@ class ReleaseVerifier:
         self._stated(tag.name, TAG, names[0], found)
         return bundle.tag_oid
 
+    @staticmethod
     def _artifacts(
-        self,
-        manifest: Mapping[str, str],
+        expected: Mapping[str, str],
         artifacts: Mapping[str, HashedFile],
         found: Found,
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Every artifact at hand against the manifest; partial downloads are fine."""
+        """Every artifact at hand against its signed digest; partial downloads are fine."""
         for name, hashed in artifacts.items():
-            if manifest and name not in manifest:
+            if expected and name not in expected:
                 raise DigestMismatch(
                     "VER-1/not-listed",
-                    f"{name} is not in the signed manifest.",
+                    f"{name} is not among the signed files.",
                     "It is not part of this release. Do not use it.",
                 )
-            if manifest and manifest[name] != hashed.sha256:
+            if expected and expected[name] != hashed.sha256:
                 raise DigestMismatch(
                     "VER-1/digest",
                     f"{name} is NOT the file that was signed: it has SHA-256 {hashed.sha256}, "
-                    f"signed was {manifest[name]}.",
+                    f"signed was {expected[name]}.",
                     "Do not use it. Download it again.",
                 )
-            if manifest:
+            if expected:
                 found.statements.append(Statement(f"{name}: the digest is the signed one"))
-        absent = tuple(name for name in manifest if name not in artifacts)
+        absent = tuple(name for name in expected if name not in artifacts)
         found.statements.extend(
             Statement(f"{name}: not in this folder, not checked", proved=False) for name in absent
         )
-        return tuple(name for name in artifacts if name in manifest), absent
+        return tuple(name for name in artifacts if name in expected), absent
 
     def _artifact_signatures(
         self,
@@ -356,7 +367,9 @@ class ReleaseVerifier:
                 text = f"{file_name}: its file is not here"
                 found.statements.append(Statement(text, proved=False))
                 continue
-            self._minisig(name, signature, bytes.fromhex(digests[name]), found)
+            # Without the file itself this is of the receipt's digest, and says nothing of the file.
+            shown = "" if name in artifacts else f"{file_name}, over what the receipt names"
+            self._minisig(name, signature, bytes.fromhex(digests[name]), found, shown=shown)
 
     def _vouch(
         self,

@@ -46,6 +46,8 @@ class Verified:
     count_for_nothing: tuple[str, ...] = ()
     #: IDs of the keys that signed each thing, by its name; those that count.
     signers_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Small files that no signature covers.
+    loose: tuple[str, ...] = ()
 
     def is_endorsed_only(self, thing: str) -> bool:
         """Whether no signature vouches for ``thing``, but a list of endorsed releases does."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os.path
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Final
 import msgspec
 
 from pai_signer.domain.artifact import HashedFile, Record
-from pai_signer.domain.manifest import parse_manifest
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import MAX_RECEIPT_BYTES, text_name
 from pai_signer.domain.registry import (
@@ -33,13 +33,10 @@ from pai_signer.workflows.engine import (
 )
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
 from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX, RECEIPTS, stated_digests
 from pai_signer.workflows.verify.pins import NO_PINS, Pins
 from pai_signer.workflows.verify.verdict import Findings, outcome_of
-from pai_signer.workflows.verify.verification import (
-    BUNDLE_SUFFIX,
-    RECEIPTS,
-    ReleaseVerifier,
-)
+from pai_signer.workflows.verify.verification import ReleaseVerifier
 from pai_signer.workflows.verify.verified import Statement, Unchecked, Verified
 from pai_signer.workflows.verify.verify_index import (
     IndexVerdict,
@@ -53,6 +50,10 @@ from pai_signer.workflows.workbench import Verifiers
 
 DEFAULT_MANIFEST: Final = "SHA256SUMS"
 NOTHING_CHANGED: Final = "Nothing was changed: verifying only reads."
+#: Whoever forges a release forges the keys beside it as well.
+KEYS_FROM_THE_RELEASE: Final = (
+    "the keys lie in the folder that they vouch for: that they are the project's own is NOT shown"
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ def verify_release(
         digest = hashlib.sha256(manifest).hexdigest() if manifest is not None else None
         verdict = judge_by_index(index, verified.version, digest, verified.tag_oid)
     more = index_statements(index, verdict, request.earlier_index, sources)
+    if _is_within(request.keys, request.directory) and request.pins == NO_PINS:
+        more = (*more, Statement(KEYS_FROM_THE_RELEASE, proved=False))
     findings = Findings(verified, verdict, more, left, tuple(unchecked or ()))
     return outcome_of(findings, registry.project, request.manifest_name)
 
@@ -233,6 +236,12 @@ class _Verify(Step[VerifyState]):
         return self._outcome
 
 
+def _is_within(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, as it is spelt."""
+    inner, outer = (Path(os.path.normpath(p.absolute())) for p in (path, folder))
+    return inner == outer or outer in inner.parents
+
+
 def _small_files(
     folder: Source, wanted: Callable[[str], bool], limit_bytes: int
 ) -> dict[str, bytes]:
@@ -258,8 +267,8 @@ def _is_small(name: str, manifest_name: str) -> bool:
 def _read_artifacts(
     folder: Source, files: Mapping[str, bytes], manifest_name: str, progress: Progress
 ) -> dict[str, HashedFile]:
-    """Hash every file that the manifest lists or that has a signature of its own, once."""
-    listed = parse_manifest(files[manifest_name]) if manifest_name in files else {}
+    """Hash every file of which a digest is stated or that has a signature of its own, once."""
+    listed = stated_digests(files, manifest_name)
     signed = {n.removesuffix(MINISIG_SUFFIX) for n in files if n.endswith(MINISIG_SUFFIX)}
     present = [e.name for e in folder.listing().files if e.name not in files]
     wanted = [name for name in present if name in listed or name in signed]
@@ -270,10 +279,7 @@ def _left_alone(
     listing: SourceListing, looked_at: Collection[str], verified: Verified
 ) -> tuple[Statement, ...]:
     """What lies in the folder and is not vouched for: nobody may take it for verified."""
-    loose = [f"{e.name}: NOT SIGNED, not checked" for e in listing.files if e.name not in looked_at]
-    refused = [
-        f"{e.shown_name}: NOT CHECKED, {e.why}"
-        for e in listing.refused
-        if e.shown_name in verified.manifest
-    ]
-    return tuple(Statement(text, proved=False) for text in (*loose, *refused))
+    loose = (*verified.loose, *(e.name for e in listing.files if e.name not in looked_at))
+    texts = [f"{name}: NOT SIGNED, not checked" for name in sorted(loose)]
+    texts += [f"{e.shown_name}: NOT CHECKED, {e.why}" for e in listing.refused]
+    return tuple(Statement(text, proved=False) for text in texts)
