@@ -37,7 +37,7 @@ bench: .venv/stamp
 # traced for internet sockets.
 fault-test: .venv/stamp
 	PAI_FAULTS=all .venv/bin/pytest tests/faults tests/adapters/test_large_files.py \
-		tests/cli/test_no_network.py -s
+		tests/cli/test_no_network.py tests/cli/test_memory.py -s
 
 # Ten million spoilt inputs over all parsers; a run that was stopped goes on. Fewer, or some
 # parsers only: make fuzz PAI_FUZZ=100000 TARGETS="tag journal" (a sample is in `make test`).
