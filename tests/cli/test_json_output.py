@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pai_signer.faces.cli.session import print_json
+from pai_signer.faces.cli.printing import print_json
 
 
 @pytest.mark.parametrize(
