@@ -22,6 +22,7 @@ artifacts=/path/to/the/artifacts
 keys="$clone/{KEYS_IN_CLONE}"
 back="$folder-live"
 ring="$(mktemp -d)"
+draft="$(mktemp -d)"
 live="$(mktemp -d)"
 ```
 """

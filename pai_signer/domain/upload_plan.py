@@ -3,10 +3,11 @@ r"""What is done on the online machine, command by command (EXP-1). Pure.
 The one source of ``UPLOAD.md`` and of ``upload.sh``: each renders this plan, so the
 commands that a person types and those that the script runs are the same bytes.
 
-The commands are for bash and use six variables: ``folder`` (the exported one), ``clone``
+The commands are for bash and use seven variables: ``folder`` (the exported one), ``clone``
 (of the project), ``keys`` (the published keys, from that clone), ``ring`` (an empty private
 folder: gpg's home and scratch), ``artifacts`` (the downloaded files), ``back`` (where the
-return leg is written) and ``live`` (an empty folder for it). Everything else is quoted here.
+return leg is written), ``draft`` and ``live`` (empty folders for what is read back). Everything
+else is quoted here.
 
 Sources: git-bundle(1), git-ls-remote(1), ``doc/DETAILS`` of GnuPG (status lines), the manual of
 ``gh`` (``release create``, ``upload``, ``edit``, ``download``; ``variable set``).
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pai_signer.domain.confirmation import LIVE_SUMS, LIVE_TAG
+from pai_signer.domain.confirmation import LIVE_SUMS, LIVE_TAG, SIDE_SUFFIX
 from pai_signer.domain.minisig import trusted_comment
 from pai_signer.domain.profile import Profile
 from pai_signer.domain.registry import (
@@ -114,7 +115,8 @@ def plan_upload(facts: UploadFacts, profile: Profile, registry: Registry) -> Upl
     if facts.tag_oid is not None:
         sections += [planner.fetch_tag(), planner.verify_tag(), planner.push_tag()]
     if facts.has_manifest:
-        sections += [planner.release(), planner.artifacts(), planner.publish()]
+        sections += [planner.release(), planner.artifacts()]
+        sections += [planner.read_draft(), planner.check_draft(), planner.publish()]
     if planner.site_commands():
         sections.append(planner.site())
     if facts.has_manifest:
@@ -358,6 +360,53 @@ class _Planner:
             changes=f"upload the {kind} that are not there yet",
             unless=(same, version, name, path),
             unless_text=f"{name} is there already",
+        )
+
+    def read_draft(self) -> Section:
+        version = self.facts.version
+        return Section(
+            title="Read the draft back",
+            commands=(
+                Command('cd -- "$clone"'),
+                Command(
+                    f'gh release download {version} --dir "$draft"',
+                    unless=("release_is_public", version),
+                    unless_text="it is public already",
+                ),
+            ),
+            hint="It is still a draft, with all that was uploaded.",
+            prose=("CI may have put files into it: nothing is published that nobody signed.",),
+        )
+
+    def check_draft(self) -> Section:
+        """What is in the draft, CI's files too: as signed, and nothing beside it (T3)."""
+        there = f'"$draft"/{shlex.quote(self.profile.artifacts.manifest)}'
+        ours = {n: d for n, d in sorted(self.facts.files.items()) if n != self.facts.bundle}
+        sums = "".join(f"{digest}  {name}\n" for name, digest in ours.items())
+        images = [n for name in self.facts.artifact_sizes for n in (name, f"{name}{SIDE_SUFFIX}")]
+        known = " ".join(f"-e {shlex.quote(name)}" for name in (*ours, *images))
+        # The manifest that was read back says what the artifacts are, and the list behind it
+        # what that manifest is; what is not there yet is no matter.
+        compare = 'cd -- "$draft" && sha256sum --strict --ignore-missing -c -'
+        return Section(
+            title="Is the draft what was signed?",
+            commands=tuple(
+                Command(
+                    text,
+                    unless=("release_is_public", self.facts.version),
+                    unless_text="it is public already",
+                )
+                for text in (
+                    f"cat -- {there} - <<'END' | ({compare})\n{sums}END",
+                    'find "$draft" -mindepth 1 -printf \'%f\\n\' >"$ring/names"',
+                    f'test -z "$(grep -Fxv {known} "$ring/names" || true)"',
+                )
+            ),
+            hint=(
+                "Do not publish it: the draft holds what nobody signed. Look at it on the "
+                "release's page, and find out who put it there."
+            ),
+            is_check=True,
         )
 
     def publish(self) -> Section:

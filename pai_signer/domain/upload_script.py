@@ -133,7 +133,7 @@ variable_is() { # name, value
 
 _START: Final = f"""
 main() {{
-  local clone='' artifacts='' keys='' back='' verify_only=0 folder ring live tool
+  local clone='' artifacts='' keys='' back='' verify_only=0 folder ring draft live tool
   trap 'failed "$LINENO" "$BASH_COMMAND"' ERR
   trap finish EXIT
   while [ $# -gt 0 ]; do
@@ -169,8 +169,8 @@ main() {{
       stop {EXIT_CANNOT_TELL} "$tool is not installed." 'Nothing was verified. Install it first.'
   done
   work=$(mktemp -d)
-  ring=$work/ring live=$work/live
-  mkdir -m 700 -- "$ring" "$live"
+  ring=$work/ring draft=$work/drafted live=$work/live
+  mkdir -m 700 -- "$ring" "$draft" "$live"
   case $keys/ in
     "$folder"/*)
       say 'WARNING: these keys come from the same folder as the signatures. That proves only that'

@@ -276,7 +276,7 @@ def test_the_commands_of_upload_md_run_as_they_are(
         assert commands.count(placeholder) == 1
         commands = commands.replace(placeholder, str(path))
     done = subprocess.run(
-        ["bash", "-eu", "-c", commands + '\nrm -rf "$ring" "$live"\n'],
+        ["bash", "-eu", "-c", commands + '\nrm -rf "$ring" "$draft" "$live"\n'],
         cwd=tmp_path,
         env=online.environment,
         capture_output=True,

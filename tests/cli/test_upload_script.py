@@ -190,6 +190,33 @@ def test_an_asset_with_other_content_is_never_overwritten(online: Online) -> Non
     assert (assets / "SHA256SUMS.asc").read_text() == "CI's own"
 
 
+@pytest.mark.parametrize("how", ["another image", "one more image", "another side file's name"])
+def test_a_draft_that_holds_what_nobody_signed_is_not_published(
+    online: Online, artifacts: Path, how: str
+) -> None:
+    """CI was taken over: what it put into the draft stays unseen by the public (T3)."""
+    assets = online.site / "releases" / RELEASE / "assets"
+    assets.mkdir(parents=True)
+    (assets.parent / "draft").write_text("true\n")
+    names = {"another image": IMAGES[0], "one more image": "pai-0.2.0-riscv64.iso"}
+    (assets / names.get(how, "pai-0.2.0-riscv64.iso.sha256")).write_bytes(b"evil")
+    done = online.upload("--artifacts", artifacts, "--yes", code=4)
+    assert "the draft holds what nobody signed" in done.stderr
+    assert (assets.parent / "draft").read_text() == "true\n"
+    assert online.calls("release edit") == []
+
+
+def test_a_draft_with_cis_own_good_files_is_published(online: Online, artifacts: Path) -> None:
+    assets = online.site / "releases" / RELEASE / "assets"
+    assets.mkdir(parents=True)
+    (assets.parent / "draft").write_text("true\n")
+    for name in IMAGES:
+        shutil.copy(artifacts / name, assets)
+        (assets / f"{name}.sha256").write_text("CI's digest\n")
+    assert not online.upload("--yes").stderr.count("STOPPED")
+    assert (assets.parent / "draft").read_text() == "false\n"
+
+
 @pytest.mark.parametrize(
     "call", ["release view", "release create", "upload v0.2.0", "receipt.json", "edit", "variable"]
 )
