@@ -1,25 +1,72 @@
-"""The life of a project's keys as one story, told to any hand that can act it out (issue 3).
+"""The life of a project's keys as one story, told to any hand that can act it out (issues 3, 6).
 
-generate, release, rotate minisign, release, extend OpenPGP twice, rotate OpenPGP, release,
-compromise of minisign, release. After every act, every release made so far is judged from
-published files alone: by ``pai-signer verify`` and by stock minisign, gpgv and sqv.
+The short one: generate, release, rotate minisign, release, deprecate the first, extend OpenPGP
+twice, rotate OpenPGP, release, compromise of minisign, release, deprecate the third. The long one
+is three years: 12 releases, 3 extensions. After every act upon a key or a release one release in
+turn, and at the end every one, are judged from published files alone: by ``pai-signer verify`` and
+by stock minisign, gpgv and sqv. The index never loses an entry (VER-2).
 """
 
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from pai_signer.domain.release_index import (
+    INDEX_NAME,
+    ReleaseIndex,
+    check_extends,
+    listed,
+    parse_index,
+)
 from tests.repository import Repository
 from tests.workflows.bench import downloads_copy, rename_release
 
 MANIFEST: Final = "SHA256SUMS"
 #: When CI made the artifacts: some day before.
 BUILT_AT_S: Final = 1_790_000_000
+
+SHORT_LIFE: Final = (
+    "generate",
+    "release 0.3.0",
+    "rotate minisign",
+    "release 0.4.0",
+    "deprecate 0.3.0 0.4.0",
+    "extend 500",
+    "extend 600",
+    "rotate gpg",
+    "release 0.5.0",
+    "compromise minisign",
+    "release 0.6.0",
+    "deprecate 0.5.0 0.6.0",
+)
+THREE_YEARS: Final = (
+    "generate",
+    "release 0.3.0",
+    "release 0.3.1",
+    "deprecate 0.3.0 0.3.1",
+    "rotate minisign",
+    "release 0.4.0",
+    "release 0.5.0",
+    "extend 500",
+    "release 0.6.0",
+    "release 0.7.0",
+    "extend 600",
+    "release 0.8.0",
+    "rotate gpg",
+    "release 0.9.0",
+    "release 1.0.0",
+    "extend 700",
+    "compromise minisign",
+    "release 1.1.0",
+    "release 1.1.1",
+    "deprecate 1.1.0 1.1.1",
+    "release 1.2.0",
+)
 
 
 class Hand(Protocol):
@@ -31,8 +78,17 @@ class Hand(Protocol):
     def release(self, source: Path, version: str, medium: Path) -> None:
         """Import, sign and export one release."""
 
-    def rotate(self, system: str, reason: str) -> None:
-        """Put a new key in the place of the active one of ``minisign`` or ``gpg``."""
+    def rotate(self, system: str, reason: str, endorse: int) -> None:
+        """Put a new key in the place of the active one of ``minisign`` or ``gpg``.
+
+        ``endorse`` is how many releases of a compromised key are to be endorsed.
+        """
+
+    def deprecate(self, version: str, replacement: str) -> None:
+        """Mark a release as deprecated."""
+
+    def index(self, folder: Path) -> None:
+        """Sign the release index and write it beside the published keys."""
 
     def extend(self, days: int) -> None:
         """Let the OpenPGP key live until about so many days from now."""
@@ -66,34 +122,64 @@ class Story:
     repository: Repository
     releases: list[Released] = field(default_factory=list)
     verdicts: dict[str, str] = field(default_factory=dict)
+    #: By version, its replacement.
+    deprecated: dict[str, str] = field(default_factory=dict)
+    indexes: list[ReleaseIndex] = field(default_factory=list)
+    #: Stock tools say the same of the same bytes: what was judged is not judged twice.
+    _judged: set[tuple[str, bytes, bytes]] = field(default_factory=set)
 
     @property
     def public(self) -> Path:
         """The published keys."""
         return self.folder / "public"
 
-    def live(self) -> Iterator[str]:
-        """Act by act; yields its name once it is done and everything was judged."""
-        hand = self.hand
-        acts = (
-            ("generate", hand.generate),
-            ("first release", lambda: self.release("0.3.0")),
-            ("rotate minisign", lambda: hand.rotate("minisign", "scheduled")),
-            ("second release", lambda: self.release("0.4.0")),
-            ("extend", lambda: hand.extend(500)),
-            ("extend again", lambda: hand.extend(600)),
-            ("rotate gpg", lambda: hand.rotate("gpg", "scheduled")),
-            ("third release", lambda: self.release("0.5.0")),
-            ("compromise of minisign", lambda: hand.rotate("minisign", "compromised")),
-            ("last release", lambda: self.release("0.6.0")),
-        )
+    def live(self, acts: Sequence[str]) -> Iterator[str]:
+        """Act by act; yields each once it is done and judged. At the end all are judged."""
         self.public.mkdir()
-        for name, act in acts:
-            act()
-            hand.publish(self.public)
-            for released in self.releases:
-                self.judge(released)
-            yield name
+        for n, act in enumerate(acts):
+            self.act(*act.split())
+            if self.releases and not act.startswith("release"):
+                self.hand.publish(self.public)
+                self.keep_index()
+                self.judge(self.releases[n % len(self.releases)])
+            yield act
+        self.hand.publish(self.public)
+        self.hand.index(self.public)
+        self.keep_index()
+        for released in self.releases:
+            self.judge(released)
+
+    def act(self, verb: str, *words: str) -> None:
+        """One act of the tables below."""
+        match verb:
+            case "generate":
+                self.hand.generate()
+            case "release":
+                self.release(*words)
+            case "rotate":
+                self.hand.rotate(words[0], "scheduled", 0)
+            case "compromise":
+                active = self.active(words[0])
+                self.hand.rotate(
+                    words[0], "compromised", sum(r.minisign == active for r in self.releases)
+                )
+            case "extend":
+                self.hand.extend(int(words[0]))
+            case "deprecate":
+                version, replacement = (f"v{word}" for word in words)
+                self.hand.deprecate(version, replacement)
+                self.deprecated[version] = replacement
+            case _:
+                raise ValueError(verb)
+
+    def keep_index(self) -> None:
+        """The published index, if there is one by now, goes on from every earlier one."""
+        path = self.public / INDEX_NAME
+        if path.exists():
+            index = parse_index(path.read_bytes())
+            for earlier in self.indexes:
+                check_extends(earlier, index, shown_earlier="an earlier one")
+            self.indexes.append(index)
 
     def release(self, version: str) -> None:
         """A release with other images and another commit than all before."""
@@ -130,11 +216,22 @@ class Story:
         verdict = self.hand.verify(released.folder, self.public)
         self.verdicts[released.version] = verdict
         assert f"PAI {released.version}: 2 of 2 files match" in verdict
-        stock("sha256sum", "--strict", "-c", MANIFEST, at=released.folder)
+        replacement = self.deprecated.get(released.version)
+        assert ("DEPRECATED" in verdict) is (replacement is not None), verdict
+        assert replacement is None or f"DEPRECATED, see {replacement}" in verdict
+        self.judge_by_stock_tools(released)
+
+    def judge_by_stock_tools(self, released: Released) -> None:
+        """With nothing but the downloaded files and the published key files."""
         public_key = self.public / f"minisign-{released.minisign}.pub"
+        certificate = self.public / f"gpg-{released.openpgp}.asc"
+        judged = (released.version, public_key.read_bytes(), certificate.read_bytes())
+        if judged in self._judged:
+            return
+        self._judged.add(judged)
+        stock("sha256sum", "--strict", "-c", MANIFEST, at=released.folder)
         for name in (MANIFEST, "receipt.json", *(p.name for p in released.folder.glob("*.iso"))):
             stock("minisign", "-Vm", name, "-p", public_key, at=released.folder)
-        certificate = self.public / f"gpg-{released.openpgp}.asc"
         ring = released.folder / "ring.gpg"
         ring.unlink(missing_ok=True)
         stock("gpg", "--output", ring, "--dearmor", certificate, at=released.folder)
@@ -162,8 +259,8 @@ def check_end(story: Story) -> None:
         ("openpgp", "active"),
         ("openpgp", "retired"),
     ]
-    compromised = story.releases[1].minisign
-    assert compromised == story.releases[2].minisign
+    [compromised] = [k["id"] for k in story.hand.registered() if k["state"] == "compromised"]
+    assert sum(r.minisign == compromised for r in story.releases) >= 2
     for released in story.releases:
         verdict = story.verdicts[released.version]
         was_signed_with_it = released.minisign == compromised
@@ -171,3 +268,16 @@ def check_end(story: Story) -> None:
         assert ("endorsed by" in verdict) is was_signed_with_it, verdict
     assert len({r.minisign for r in story.releases}) == 3
     assert len({r.openpgp for r in story.releases}) == 2
+    listed_releases = listed(story.indexes[-1])
+    assert list(listed_releases) == [r.version for r in story.releases]
+    found = {v: r.deprecation.replacement for v, r in listed_releases.items() if r.deprecation}
+    assert found == story.deprecated
+    assert len(found) == 2
+    for system in ("minisign", "openpgp"):
+        key = story.active(system)
+        if system == "minisign":
+            public_key = story.public / f"minisign-{key}.pub"
+            stock("minisign", "-Vm", INDEX_NAME, "-p", public_key, at=story.public)
+        else:
+            signed = (f"{INDEX_NAME}.asc", INDEX_NAME)
+            stock("sqv", "--keyring", f"gpg-{key}.asc", *signed, at=story.public)

@@ -207,6 +207,7 @@ def render_guide(index: ReleaseIndex, version: str, profile: Profile, registry: 
             'cd "$clone"',
             'notes="$(mktemp)"',
             f'cat "$folder/{notice}" > "$notes"',
+            'echo >> "$notes"',
             f'gh release view {version} --json body --jq .body >> "$notes"',
             f'gh release edit {version} --notes-file "$notes"',
             "```\n",

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ WHY = "does not boot on old machines"
 
 
 @functools.cache
-def _prepared() -> Path:
+def two_releases() -> Path:
     """A vault with two signed releases, and nothing of an index yet."""
     vault = signed_vault(stored("two-releases"))
     source = rename_release(downloads_copy(stored("fix")), "0.2.1", mark=b"fixed")
@@ -57,13 +58,36 @@ def _prepared() -> Path:
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(_prepared(), tmp_path / "vault"))
+    return Path(shutil.copytree(two_releases(), tmp_path / "vault"))
 
 
 @pytest.fixture
 def bench(vault: Path) -> Iterator[Workbench]:
     with opened(vault) as bench:
         yield bench
+
+
+@functools.cache
+def _deprecated() -> Path:
+    """The same after the deprecation; what it publishes lies in ``public`` beside it."""
+    vault = Path(shutil.copytree(two_releases(), stored("deprecated")))
+    public = stored("deprecated-public")
+    public.mkdir()
+    with opened(vault) as bench:
+        deprecate(bench)
+        run(bench, "key.publish", directory=str(public))
+    return vault
+
+
+@pytest.fixture
+def deprecated(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(_deprecated(), tmp_path / "deprecated"))
+
+
+@pytest.fixture
+def deprecated_keys(tmp_path: Path) -> Path:
+    _deprecated()
+    return Path(shutil.copytree(stored("deprecated-public"), tmp_path / "deprecated-public"))
 
 
 @pytest.fixture
@@ -86,6 +110,58 @@ def verify(folder: Path, keys: Path, **options: Any) -> Outcome:
 def stock(*command: str | Path, at: Path) -> None:
     done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (command, done.stderr)
+
+
+FAKE_GH = """#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$2" in
+view) echo "What it was published with." ;;
+edit) test "$4" != --notes-file || cp "$5" "$CALLS.notes" ;;
+esac
+"""
+
+
+def follow_guide(folder: Path, keys: Path, tmp_path: Path) -> None:
+    """Every command of ``DEPRECATE.md``, in one shell, against a clone and a recording ``gh``."""
+    clone, tools, calls = tmp_path / "clone", tmp_path / "tools", tmp_path / "calls"
+    subprocess.run(["git", "init", "-q", clone], check=True)
+    shutil.copytree(keys, clone / "keys" / "public")
+    (clone / "KNOWN_ISSUES.md").write_text("# Known issues\n")
+    (clone / "keys" / "public" / INDEX_NAME).unlink()
+    tools.mkdir()
+    (tools / "gh").write_text(FAKE_GH)
+    (tools / "gh").chmod(0o755)
+    blocks = re.findall(r"```sh\n(.*?)```", (folder / "DEPRECATE.md").read_text(), re.DOTALL)
+    script = "".join(blocks).replace("/path/to/this/folder", str(folder))
+    script = script.replace("/path/to/clone/of/the/project", str(clone))
+    person = {
+        f"GIT_{role}_{what}": "m@example.org"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={
+            "PATH": f"{tools}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "CALLS": str(calls),
+            **person,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [call.split()[:3] for call in calls.read_text().splitlines()] == [
+        ["release", "view", RELEASE],
+        ["release", "edit", RELEASE],
+        ["release", "edit", FIX],
+    ]
+    notes = Path(f"{calls}.notes").read_text()
+    assert notes.startswith((folder / notice_name(RELEASE)).read_text())
+    assert notes.endswith("\n\nWhat it was published with.\n")
+    assert (clone / "KNOWN_ISSUES.md").read_text().endswith(f"Fixed in {FIX}.\n")
+    assert (clone / "keys" / "public" / INDEX_NAME).exists()
 
 
 # --- the whole way --------------------------------------------------------------------------
@@ -117,6 +193,8 @@ def test_a_release_is_deprecated_and_stays_verifiable_by_everybody(
         stock("sqv", "--keyring", certificate, f"{name}.asc", name, at=folder)
         assert (folder / name).read_bytes() == (keys / name).read_bytes()
     assert f"DEPRECATED \N{EM DASH} see {FIX}" in (folder / notice_name(RELEASE)).read_text()
+
+    follow_guide(folder, keys, tmp_path)
 
     # The old release is as good as ever, and whoever verifies it learns where to go.
     download = published(tmp_path / "download")
@@ -259,6 +337,19 @@ def test_an_older_workstation_never_publishes_over_a_longer_index(
     assert parse_index((keys / INDEX_NAME).read_bytes()) == longer
 
 
+@pytest.mark.parametrize("name", [INDEX_NAME, f"{LATEST_NAME}.minisig", notice_name(RELEASE)])
+def test_what_was_changed_in_the_vault_is_not_published(
+    deprecated: Path, keys: Path, name: str
+) -> None:
+    with opened(deprecated) as bench:
+        files = bench.index_store.load()
+        bench.index_store.save({**files, name: files[name] + b"\n"})
+        with pytest.raises(SignerError) as error:
+            run(bench, "key.publish", directory=str(keys))
+        assert error.value.exit_code == 4
+    assert not list(keys.iterdir())
+
+
 def test_there_is_nothing_to_tell_before_the_first_release(tmp_path: Path, keys: Path) -> None:
     with opened(keyed_vault(tmp_path / "empty")) as bench:
         with pytest.raises(UsageError):
@@ -306,10 +397,9 @@ def test_verify_tells_a_current_release_and_a_rolled_back_index(
 
 @pytest.mark.parametrize("damage", ["changed", "unsigned", "other signature"])
 def test_verify_refuses_an_index_that_is_not_as_it_was_signed(
-    bench: Workbench, keys: Path, tmp_path: Path, damage: str
+    deprecated_keys: Path, tmp_path: Path, damage: str
 ) -> None:
-    deprecate(bench)
-    run(bench, "key.publish", directory=str(keys))
+    keys = deprecated_keys
     file = keys / INDEX_NAME
     if damage == "changed":  # well-formed, and without the deprecation
         whole = parse_index(file.read_bytes())

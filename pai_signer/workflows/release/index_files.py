@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from pai_signer.domain.deprecation import public_texts
+from pai_signer.domain.journal import JournalEntry
 from pai_signer.domain.registry import Algorithm, Registry
 from pai_signer.domain.release_index import (
     INDEX_NAME,
@@ -77,9 +78,13 @@ def is_current(bench: Workbench, index: ReleaseIndex) -> bool:
     texts = public_texts(index, bench.profile)
     if any(stored.get(name) != data for name, data in texts.items()):
         return False
-    signed = (e for e in reversed(bench.journal.entries()) if e.event == INDEX_SIGNED)
-    last = next(signed, None)
+    last = _last_signed(bench)
     return last is not None and last.facts.get("keys") == _signing_ids(registry)
+
+
+def _last_signed(bench: Workbench) -> JournalEntry | None:
+    signed = (e for e in reversed(bench.journal.entries()) if e.event == INDEX_SIGNED)
+    return next(signed, None)
 
 
 def _signing_ids(registry: Registry) -> list[str]:
@@ -120,16 +125,24 @@ def publishable(bench: Workbench) -> dict[str, bytes]:
     Nothing either where only keys that are compromised by now had signed it: it is to be
     signed anew first. Raises ``BadSignature`` where a file is not the one that was signed.
     """
-    files = bench.index_store.load()
-    if not files:
+    files, last = bench.index_store.load(), _last_signed(bench)
+    if not files or last is None:
         return {}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    if digests != last.facts.get("files"):
+        raise BadSignature(
+            "VER-2/changed",
+            "The release index in the vault, or what belongs to it, is not as it was signed.",
+            "Do not use this workstation before you know why. The journal has the digests of "
+            "what was signed.",
+        )
+    # All of them were signed together, and verified then: the index stands for them.
     registry = bench.registry()
     signatures = CountingSignatures(
         files, registry, bench.verifiers, accept_rehearsal=bench.info.rehearsal
     )
     try:
-        for name in public_texts(parse_index(files[INDEX_NAME]), bench.profile):
-            signatures.counting(name)
+        signatures.counting(INDEX_NAME)
     except UntrustedKey as error:
         if error.code != PAPER_SIGNER:
             raise
