@@ -215,6 +215,27 @@ def test_a_text_of_a_receipt_that_is_not_here_is_not_signed(folder: Path) -> Non
     assert "receipt.txt: NOT SIGNED, not checked" in unproved(verify(folder))
 
 
+def test_what_a_receipt_that_could_not_be_checked_says_of_a_file_is_not_believed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without gpg a forged receipt is neither good nor bad, and nor is what it speaks for."""
+    without_manifest(folder)
+    for name in (f"{AMD}.minisig", "receipt.json.minisig"):
+        (folder / name).unlink()
+    (folder / AMD).write_bytes(b"evil")
+    receipt = parse_receipt((folder / "receipt.json").read_bytes())
+    evil = msgspec.structs.replace(
+        receipt.artifacts[0], sha256=hashlib.sha256(b"evil").hexdigest(), size_bytes=4
+    )
+    forged = msgspec.structs.replace(receipt, artifacts=(evil, *receipt.artifacts[1:]))
+    (folder / "receipt.json").write_bytes(encode_record(forged))
+    monkeypatch.setattr("pai_signer.adapters.process.TOOL_PATH", "/nonexistent")
+    outcome = verify(folder, gpg_optional=True)
+    assert outcome.data["verdict"] == "could-not-tell"
+    assert AMD not in outcome.data["files_checked"]
+    assert f"{AMD}: NOT SIGNED, not checked" in unproved(outcome)
+
+
 def test_keys_from_elsewhere_are_not_said_to_be_of_the_release(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -103,7 +103,9 @@ def verify_release(
         )
         artifacts = _read_artifacts(folder, files, request.manifest_name, progress)
         verified = verifier.verify(files, artifacts)
-        left = _left_alone(folder.listing(), {*files, *artifacts}, verified)
+        # One that was hashed for what an unchecked receipt says of it was compared with nothing.
+        compared = {*verified.artifacts_checked, *(n for n in artifacts if _has_own(n, files))}
+        left = _left_alone(folder.listing(), {*files, *compared}, verified)
     request.pins.check_vouch(registry, verified, request.manifest_name, unchecked or [])
     index = ask_index(keys, registry, verifiers, accept_rehearsal=practice, unchecked=unchecked)
     verdict = IndexVerdict()
@@ -273,6 +275,10 @@ def _read_artifacts(
     present = [e.name for e in folder.listing().files if e.name not in files]
     wanted = [name for name in present if name in listed or name in signed]
     return {name: folder.read_once(name, progress) for name in wanted}
+
+
+def _has_own(name: str, files: Collection[str]) -> bool:
+    return name + MINISIG_SUFFIX in files
 
 
 def _left_alone(
