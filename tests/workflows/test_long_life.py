@@ -7,9 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from pai_signer.composition import sources, verifiers
+from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.reminders import AvoidedDays, good_expiry_day
+from pai_signer.errors import UntrustedKey
 from pai_signer.workflows.engine import YES, Answer
+from pai_signer.workflows.verify.pins import Pins
+from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.long_life import THREE_YEARS, Story, check_end
 from tests.repository import make_repository
@@ -94,12 +101,37 @@ class Answers:
         return str(outcome.data["text"])
 
 
+def check_pins(story: Story) -> None:
+    """A key that a user has known for years vouches for what it signed, and for nothing later."""
+    lines = {
+        released.minisign: (story.public / f"minisign-{released.minisign}.pub").read_text()
+        for released in story.releases
+    }
+    first, middle, last = story.releases[0], story.releases[4], story.releases[-1]
+
+    def verified(folder: Path, known: str) -> str:
+        pins = Pins.of([], [lines[known].splitlines()[1]])
+        request = VerifyRequest(directory=folder, keys=story.public, pins=pins)
+        return str(verify_release(request, sources(), verifiers(), Progress()).data["verdict"])
+
+    assert verified(first.folder, last.minisign) == "good", "the key of today vouches for all"
+    assert verified(first.folder, first.minisign) == "good", "retired, and it signed this one"
+    for folder, known, code in (
+        (last.folder, first.minisign, "VER-1/pin-retired"),
+        (middle.folder, middle.minisign, "VER-1/pin-compromised"),
+    ):
+        with pytest.raises(UntrustedKey) as error:
+            verified(folder, known)
+        assert error.value.code == code
+
+
 def test_every_release_of_three_years_stays_verifiable(tmp_path: Path) -> None:
     hand = Answers(new_vault(tmp_path / "vault"))
     story = Story(hand, tmp_path, make_repository(tmp_path / "repository", 1))
     assert list(story.live(THREE_YEARS)) == list(THREE_YEARS)
     check_end(story)
     assert len(story.releases) == 12
+    check_pins(story)
     with hand.bench() as bench:
         entries = bench.journal.entries()
     assert [e.event for e in entries].count("key.rotated") == 3
