@@ -14,6 +14,7 @@ from pai_signer.adapters import hardening, practice
 from pai_signer.adapters.backup_keys import VaultBackupKeys
 from pai_signer.adapters.backup_reader import MediumBackupReader
 from pai_signer.adapters.clock import SystemClock
+from pai_signer.adapters.console_font import console_has
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.adapters.git import GitMirror
 from pai_signer.adapters.gpg_backup import OpenPgpBackups
@@ -56,6 +57,8 @@ from pai_signer.workflows.workbench import Verifiers, Workbench
 
 BUILT_IN_PROFILE: Final = "pai.toml"
 REHEARSAL_VAULT: Final = "vault"
+#: What QR codes are drawn with where there is room for them.
+HALF_BLOCKS: Final = "▀▄█"
 
 
 def default_vault() -> Path:
@@ -242,6 +245,11 @@ def scratch() -> Iterator[Path]:
     """A private temporary folder."""
     with tempfile.TemporaryDirectory(prefix="pai-signer-") as folder:
         yield Path(folder)
+
+
+def font_has_half_blocks(descriptor: int) -> bool:
+    """Whether this is a Linux console with half blocks in its font (EXP-4)."""
+    return console_has(descriptor, HALF_BLOCKS)
 
 
 def harden_process() -> None:

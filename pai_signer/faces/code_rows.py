@@ -31,8 +31,11 @@ NO_ROOM: Final = (
     "The code needs {columns} columns and {rows} rows here. Type these rows instead; behind each "
     "stand the first digits of its SHA-256, without the spaces."
 )
+#: Of Debian's console fonts (package console-setup-linux 1.221) the one kind that has half blocks
+#: and all that the app draws besides; Lat15 and most of Uni2 lack them.
 NO_HALVES: Final = (
-    "The usual fonts of this console have no half blocks, so that it is twice as big."
+    "This console's font has no half blocks, which makes the code twice as big. One that has them: "
+    "leave, 'setfont Vietnamese-Terminus16', start again."
 )
 
 #: What COLORTERM says of 24 bits.

@@ -156,14 +156,6 @@ CATALOGUE: Final = (
         lambda bench, a: show_qr(bench, a.get("version", "")),
     ),
     Entry(
-        "release.collect",
-        "Join scanned QR codes",
-        "release collect",
-        lambda bench, a: collect_codes(
-            bench.sources, bench.destinations, a.get("scans", ""), a.get("directory", "")
-        ),
-    ),
-    Entry(
         "release.show",
         "Receipts of a release",
         "release show",
@@ -414,6 +406,14 @@ CATALOGUE: Final = (
         "verify",
         lambda bench, a: verify_folder(
             bench.sources, bench.verifiers, a.get("directory", ""), a.get("keys", "")
+        ),
+    ),
+    Entry(
+        "release.collect",
+        "Join scanned QR codes",
+        "release collect",
+        lambda bench, a: collect_codes(
+            bench.sources, bench.destinations, a.get("scans", ""), a.get("directory", "")
         ),
     ),
     Entry(

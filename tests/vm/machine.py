@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -220,7 +220,9 @@ class Machine:
 
 
 @contextlib.contextmanager
-def boot(script: str, stick: Path, job: Path, *, read_only: bool = False) -> Iterator[Machine]:
+def boot(
+    script: str, stick: Path, job: Path, *, read_only: bool = False, devices: Sequence[str] = ()
+) -> Iterator[Machine]:
     """Boot with ``stick`` plugged in and run ``script`` (bash); ``job`` appears at ``JOB``."""
     (job / "script").write_text(f"set -eu\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{script}")
     kernel_image = next((kernel() / "boot").glob("vmlinuz-*"))
@@ -239,6 +241,7 @@ def boot(script: str, stick: Path, job: Path, *, read_only: bool = False) -> Ite
             *("-virtfs", f"local,path={_TOP},mount_tag=project,id=project,{shared}"),
             *("-device", "qemu-xhci,id=xhci", "-drive", drive),
             *("-device", "usb-storage,id=u1,drive=d1,bus=xhci.0,removable=on"),
+            *(word for device in devices for word in ("-device", device)),
         ]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -1,10 +1,11 @@
 """``release``: the main job from flags."""
 
+import sys
 from dataclasses import replace
 
 import click
 
-from pai_signer.composition import destinations, sources
+from pai_signer.composition import destinations, font_has_half_blocks, sources
 from pai_signer.errors import UsageError
 from pai_signer.faces.cli import passphrases
 from pai_signer.faces.cli.ceremony_options import answers_of, passphrase_option
@@ -130,9 +131,8 @@ def release_qr(
             "EXP-4/part-of-what", "--part is of one file.", "Say which: --file NAME --part N"
         )
     codes = session.prompts.codes
-    session.prompts.codes = replace(
-        codes, inverted=invert, half_blocks=codes.half_blocks or half_blocks
-    )
+    halves = codes.half_blocks or half_blocks or font_has_half_blocks(sys.stderr.fileno())
+    session.prompts.codes = replace(codes, inverted=invert, half_blocks=halves)
     answers: dict[str, Answer] = {"file": file or ALL, "parts": parts or ""}
     session.run("release.qr", {"version": version}, answers)
 

@@ -42,10 +42,13 @@ CONSOLE: Final = Look("ansi-dark", lat15=True, codes=CodeLook(half_blocks=False)
 CALM: Final = Look("nord", lat15=False)
 
 
-def look_from(environ: Mapping[str, str] = os.environ) -> Look:
-    """Rich colours and glyphs only where the terminal says that it has them."""
+def look_from(
+    environ: Mapping[str, str] = os.environ, *, font_has_half_blocks: bool = False
+) -> Look:
+    """Rich colours and glyphs only where the terminal, or its font, says that it has them."""
     # An empty NO_COLOR counts as not set (no-color.org), but Textual obeys even that.
     is_plain = "NO_COLOR" in environ
     rich = Look("ansi-dark", lat15=False) if is_plain else CALM
     look = rich if is_rich(environ) else CONSOLE
-    return replace(look, codes=replace(look.codes, has_colours=not is_plain))
+    half_blocks = look.codes.half_blocks or font_has_half_blocks
+    return replace(look, codes=CodeLook(half_blocks=half_blocks, has_colours=not is_plain))

@@ -3,6 +3,7 @@
 import sys
 from typing import Final
 
+from pai_signer.composition import font_has_half_blocks
 from pai_signer.errors import EXIT_BUG, EXIT_USAGE
 from pai_signer.faces.desk import Desk
 from pai_signer.faces.tui.app import SignerApp, describe_crash
@@ -35,7 +36,8 @@ def run_app(desk: Desk) -> int:
 
 def _run(desk: Desk) -> int:
     try:
-        app = SignerApp(desk, look_from())
+        look = look_from(font_has_half_blocks=font_has_half_blocks(sys.stderr.fileno()))
+        app = SignerApp(desk, look)
         app.run(mouse=False)
     except Exception as error:  # noqa: BLE001 - whatever it is, its values stay unprinted
         sys.stderr.write(describe_crash(error))
