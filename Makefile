@@ -45,9 +45,11 @@ export PAI_FUZZ PAI_FUZZ_SEED
 fuzz: .venv/stamp
 	.venv/bin/python -m tests.fuzzing $(TARGETS)
 
-# FAT32, real USB storage and power cuts, in a virtual machine.
+# A virtual machine with real USB sticks of FAT32, exFAT and ext4: power cuts, pulled sticks, sticks
+# that lie. Other numbers: make vm-test PAI_POWER_CUTS=1000 PAI_KILLS=10 PAI_PULLS=90
+export PAI_POWER_CUTS PAI_KILLS PAI_PULLS
 vm-test: .venv/stamp
-	.venv/bin/pytest tests/vm
+	.venv/bin/pytest tests/vm -rP
 
 # Two environments from two locks: what runs on the workstation, and that plus the test tools.
 # Wheels only, each by its hash; `pip check` proves that no requirement is missing from the lock.

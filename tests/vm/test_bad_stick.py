@@ -1,0 +1,71 @@
+"""Sticks that refuse, lie or fail are found out, whatever the filesystem (EXP-2, CUS-1).
+
+Sources: linux, Documentation/admin-guide/device-mapper/dm-flakey.rst and dm-zero.rst.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.vm import machine
+from tests.vm.bench import Bench
+from tests.vm.jobs import BACKUP, EXPORT, Job
+from tests.vm.kernel import MOUNT_POINT
+from tests.vm.sticks import Filesystem
+
+#: From the moment on at which it turns bad, a stick of device-mapper's; what has to be said.
+_FLAKEY: Final = "0 $SECTORS flakey $STICK 0 0 1 1 {}\n"
+BAD: Final = {
+    "drops what is written": (_FLAKEY.format("drop_writes"), "EXP-2/read-back"),
+    "fails to write": (_FLAKEY.format("error_writes"), "EXP-2/gone"),
+    # The most sold lie: more sectors than flash. What the lower half can hold is stored.
+    "has half its size": (
+        "0 $HALF linear $STICK 0\n$HALF $((SECTORS - HALF)) zero\n",
+        "EXP-2/read-back",
+    ),
+}
+
+
+def turning_bad(filesystem: Filesystem, table: str) -> str:
+    """Shell: a stick that was good when it was mounted, half full, and now is not."""
+    mount = filesystem.mount("/dev/dm-0")
+    return f"""
+        SECTORS=$(blockdev --getsz $STICK); HALF=$((SECTORS / 2))
+        echo "0 $SECTORS linear $STICK 0" | dmsetup create liar --noudevsync --noudevrules
+        {mount}
+        dd if=/dev/zero of=/mnt/stick/filler bs=1M count=40 status=none
+        sync
+        printf '%s' "{table}" | dmsetup load liar
+        dmsetup resume liar --noudevsync --noudevrules
+    """
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("task", [EXPORT, BACKUP], ids=str)
+def test_a_stick_that_lies_or_fails_is_found_out(bench: Bench, task: Job, kind: str) -> None:
+    table, code = BAD[kind]
+    with bench.stick() as guest:
+        guest.shell(task.fresh_vault + turning_bad(bench.filesystem, table))
+        told = guest.run(task.command)
+    assert told.code == 5, told.said
+    assert code in told.said
+    assert "safe to remove" not in told.said
+    assert "Traceback" not in told.said
+
+
+def test_a_write_protected_stick_is_told_and_stays_as_it_is(
+    filesystem: Filesystem, job: Path, tmp_path: Path
+) -> None:
+    stick = filesystem.new_stick(tmp_path / "stick")
+    before = stick.read_bytes()
+    with machine.boot(stick, job, read_only=True) as guest:
+        guest.plug()
+        for task in (EXPORT, BACKUP):
+            guest.shell(task.fresh_vault + filesystem.mount(options="ro"))
+            told = guest.run(task.command)
+            assert told.code == 5, told.said
+            assert "EXP-2/read-only" in told.said
+            assert "WRITTEN" not in told.said
+            guest.shell(f"umount {MOUNT_POINT}")
+    assert stick.read_bytes() == before
