@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -158,11 +158,17 @@ class Machine:
 
 @contextlib.contextmanager
 def boot(
-    stick: Path, job: Path, *, log: Path | None = None, read_only: bool = False
+    stick: Path,
+    job: Path,
+    *,
+    log: Path | None = None,
+    read_only: bool = False,
+    devices: Sequence[str] = (),
 ) -> Iterator[Machine]:
     """Boot; ``job`` appears, read-only, at ``kernel.JOB``, and ``stick`` can be plugged in.
 
     Every write to the stick is also appended to ``log``, where one is given (``write_log``).
+    ``devices`` are built in besides, as qemu(1) names them.
     """
     image = {"driver": "file", "filename": str(stick), "read-only": read_only}
     raw: dict[str, Any] = {"driver": "raw", "file": image, "read-only": read_only}
@@ -185,6 +191,7 @@ def boot(
             *("-virtfs", f"local,path={TOP},mount_tag=project,id=project,{shared}"),
             *("-device", f"qemu-xhci,id={_HUB}"),
             *("-blockdev", json.dumps({**raw, "node-name": "stick"})),
+            *(word for device in devices for word in ("-device", device)),
         ]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
