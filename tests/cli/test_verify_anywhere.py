@@ -86,7 +86,9 @@ def elsewhere(
 
 
 def test_nothing_linux_only_is_needed(release: Path) -> None:
-    done = elsewhere(release, modules=(*UNIX, *LINUX))
+    # gpg's homes are locked by flock(2), which every Unix has.
+    others = [name for name in UNIX if name != "fcntl"]
+    done = elsewhere(release, modules=(*others, *LINUX))
     assert done.returncode == EXIT_DONE, done.stderr
     assert f"GOOD: PAI {RELEASE}: 2 of 2 files match" in " ".join(done.stdout.split())
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,8 +107,8 @@ def test_a_compromised_openpgp_key_is_revoked_hard_in_registry_vault_and_stock_t
 ) -> None:
     key_id = openpgp(signed)
     run(signed, "key.publish", directory=str(public))
-    (public / "registry.json.asc").rename(public / "old.asc")
-    (public / "registry.json").rename(public / "old")
+    for name in ("registry.json", "registry.json.asc"):
+        shutil.copy(public / name, public / name.replace("registry.json", "old"))
     old = ("sqv", "--keyring", f"gpg-{key_id}.asc", "old.asc", "old")
     assert stock(*old, cwd=public)
     revoke(signed, key_id)
