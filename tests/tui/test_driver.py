@@ -1,15 +1,20 @@
 """What the terminal sends, told to the parser without a text that could not be wiped (SEC-2)."""
 
+import os
+import pty
+import threading
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual._xterm_parser import XTermParser
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 from textual.events import Key, Paste
 from textual.message import Message
 
-from pai_signer.faces.tui.driver import PasteByCharacter
+from pai_signer.faces.tui.driver import PasteByCharacter, TerminalDriver
 
 BEGINS, ENDS = "\x1b[200~", "\x1b[201~"
 
@@ -58,3 +63,27 @@ def test_no_event_ever_holds_more_than_one_character_of_a_paste(text: str, after
     assert max(len(part) for part in pasted(events)) <= 1
     assert pasted(events)[-1] == ""
     assert keys(events) == list(after)
+
+
+def test_where_the_terminal_is_gone_nobody_reads_or_waits_for_ever() -> None:
+    """A writer that died with a full queue would hold the app, and reading its end a processor."""
+    master, slave = pty.openpty()
+    driver = object.__new__(TerminalDriver)
+    driver.fileno = slave
+    driver.exit_event = threading.Event()
+    with Path(os.devnull).open("w") as nowhere:
+        driver._writer_thread = WriterThread(nowhere)  # never started: as one that died
+        for _ in range(MAX_QUEUED_WRITES):
+            driver._writer_thread.write("x")
+        writing = threading.Thread(target=driver._writer_thread.write, args=("y",), daemon=True)
+        reading = threading.Thread(target=driver.run_input_thread, daemon=True)
+        writing.start()
+        reading.start()
+        writing.join(0.3)
+        assert writing.is_alive()
+        os.close(master)
+        reading.join(10)
+        writing.join(10)
+    os.close(slave)
+    assert not reading.is_alive()
+    assert not writing.is_alive()

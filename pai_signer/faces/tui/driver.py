@@ -7,6 +7,7 @@ in memory after a release was signed. Here no text is ever longer than one chara
 
 import os
 import select
+import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Final
@@ -76,7 +77,11 @@ class TerminalDriver(LinuxDriver):
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN)
         while not self.exit_event.is_set():
-            length = os.readv(self.fileno, [buffer]) if poll.poll(_SELECT_S * 1000) else 0
+            if not poll.poll(_SELECT_S * 1000):
+                length = 0
+            elif not (length := self._read_into(buffer)):
+                self._give_up_writing()
+                break
             for at in range(length):
                 try:
                     char = decoder.decode(buffer[at : at + 1])
@@ -89,6 +94,21 @@ class TerminalDriver(LinuxDriver):
             buffer[:length] = bytes(length)
             for event in parser.tick():
                 self.process_message(event)
+
+    def _read_into(self, buffer: bytearray) -> int:
+        """How many bytes came; none where the terminal is gone."""
+        try:
+            return os.readv(self.fileno, [buffer])
+        except OSError:
+            return 0
+
+    def _give_up_writing(self) -> None:
+        """Let nobody wait for room in the writer's queue: it died of the same hang-up, or will."""
+        if self._writer_thread is not None:
+            queue = self._writer_thread._queue
+            with queue.mutex:
+                queue.maxsize = sys.maxsize
+                queue.not_full.notify_all()
 
     @property
     def is_hung_up(self) -> bool:
