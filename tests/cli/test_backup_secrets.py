@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -92,7 +93,16 @@ def holds(data: bytes, wanted: Collection[bytes]) -> bool:
 
 
 def left_by(process: int, vault: Path) -> list[str]:
-    """Homes in memory that it left behind, and agents that still run for it."""
+    """What it left behind; an agent that was told to end may take a moment for it."""
+    for _ in range(50):
+        if not _left_now(process, vault):
+            break
+        time.sleep(0.1)
+    return _left_now(process, vault)
+
+
+def _left_now(process: int, vault: Path) -> list[str]:
+    """Homes in memory that stand, and agents that still run for it."""
     name = f"pai-{process}-"
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     lines = (line for line in listed.stdout.splitlines() if "gpg-agent" in line)
