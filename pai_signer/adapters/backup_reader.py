@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors
 from pai_signer.adapters.source import FolderSource, check_medium_is_there, open_folder
 from pai_signer.domain.backup import COPIES, parse_folder_name
 from pai_signer.domain.progress import Progress
@@ -76,7 +76,7 @@ class _Reading:
         """Names of the top that a folder of a set would have, by set and copy."""
         found: defaultdict[int, dict[str, str]] = defaultdict(dict)
         with (
-            durable.explained(f"list '{self.shown_path}'", requirement=_REQUIREMENT),
+            device_errors.explained(f"list '{self.shown_path}'", requirement=_REQUIREMENT),
             os.scandir(self._top) as entries,
         ):
             for count, entry in enumerate(entries, 1):
@@ -101,11 +101,11 @@ class _Reading:
 
     def _open(self, name: str) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        with durable.explained(f"open the folder '{name}'", requirement=_REQUIREMENT):
+        with device_errors.explained(f"open the folder '{name}'", requirement=_REQUIREMENT):
             try:
                 return os.open(name, flags, dir_fd=self._top)
             except OSError as error:
-                if durable.is_no_folder(error):
+                if device_errors.is_no_folder(error):
                     raise PolicyRefused(
                         "CUS-2/not-a-folder",
                         f"'{name}' on the medium is a link or a file, not a folder.",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.adapters.source import device_is_there, open_folder
 from pai_signer.adapters.uncached import read_uncached
 from pai_signer.domain.names import check_name, find_twins
@@ -65,7 +65,9 @@ class MediumDestinations:
             except BaseException as error:
                 release.take_back()
                 if _turned_read_only(error):
-                    raise durable.medium_error(OSError(errno.EIO, ""), "go on writing") from error
+                    raise device_errors.medium_error(
+                        OSError(errno.EIO, ""), "go on writing"
+                    ) from error
                 raise
 
 
@@ -104,16 +106,16 @@ class _Release:
 
     def check_room(self) -> None:
         """Ask the filesystem whether it can take what is missing."""
-        with durable.explained("ask the medium for its free space"):
+        with device_errors.explained("ask the medium for its free space"):
             facts = os.fstatvfs(self.top)
             device = os.fstat(self.top).st_dev
         if not device_is_there(device):
-            raise durable.medium_error(OSError(errno.ENODEV, ""), "write to the medium")
+            raise device_errors.medium_error(OSError(errno.ENODEV, ""), "write to the medium")
         to_write = [data for name, data in self.files.items() if name not in self.kept]
         if not to_write:
             return
         if facts.f_flag & os.ST_RDONLY:
-            raise durable.medium_error(OSError(errno.EROFS, ""), "write to the medium")
+            raise device_errors.medium_error(OSError(errno.EROFS, ""), "write to the medium")
         block = facts.f_frsize or 512
         needed = sum(-(-len(data) // block) * block for data in to_write) + _SPARE_BYTES
         free = facts.f_bavail * block
@@ -136,7 +138,7 @@ class _Release:
 
     def _is_there(self, parent: str, leaf: str, shown: str) -> bool:
         """Whether ``leaf`` exists; one that differs only in case is refused."""
-        with durable.explained("list the medium"), os.scandir(self.held[parent]) as entries:
+        with device_errors.explained("list the medium"), os.scandir(self.held[parent]) as entries:
             names = {entry.name for entry in entries}
         twins = {n for n in names if n.casefold() == leaf.casefold()} - {leaf}
         if twins:
@@ -149,7 +151,7 @@ class _Release:
 
     def _content(self, parent: str, leaf: str, size_bytes: int) -> bytes | None:
         """The file's bytes; None where it has another size or is no regular file."""
-        with durable.explained(f"read '{leaf}' on the medium"):
+        with device_errors.explained(f"read '{leaf}' on the medium"):
             found = os.lstat(leaf, dir_fd=self.held[parent])
         if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
             return None
@@ -235,13 +237,13 @@ class _Release:
         try:
             descriptor = os.open(leaf, flags, dir_fd=self.held[parent])
         except OSError as error:
-            if durable.is_no_folder(error):
+            if device_errors.is_no_folder(error):
                 raise PolicyRefused(
                     "EXP-2/not-a-folder",
                     f"'{path}' on the medium is a link or a file, not a folder.",
                     "Look at what it is, and move it away.",
                 ) from error
-            raise durable.medium_error(error, f"open the folder '{path}'") from error
+            raise device_errors.medium_error(error, f"open the folder '{path}'") from error
         self.stack.callback(os.close, descriptor)
         self.held[path] = descriptor
 

@@ -17,9 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters.device_errors import explained as explained  # noqa: PLC0414 - used as durable.explained
-from pai_signer.adapters.device_errors import is_no_folder as is_no_folder  # noqa: PLC0414 - used as durable.is_no_folder
-from pai_signer.adapters.device_errors import medium_error as medium_error  # noqa: PLC0414 - used as durable.medium_error
+from pai_signer.adapters.device_errors import explained
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import PolicyRefused
 

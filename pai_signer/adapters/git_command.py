@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters import durable, process
+from pai_signer.adapters import device_errors, durable, process
 from pai_signer.adapters.process import Finished
 from pai_signer.domain.tag import is_object_id
 from pai_signer.domain.text import safe_text
@@ -90,7 +90,7 @@ class Git:
         if self.repository.exists():
             return
         with (
-            durable.explained("make the mirror", requirement="IMP-6"),
+            device_errors.explained("make the mirror", requirement="IMP-6"),
             tempfile.TemporaryDirectory(prefix=".repo-", dir=self.repository.parent) as folder,
         ):
             fresh = Path(folder) / "repo.git"

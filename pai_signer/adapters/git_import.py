@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.adapters.git_command import Git
 from pai_signer.domain.bundle_header import MAX_HEADER_BYTES, BundleHeader, parse_bundle_header
 from pai_signer.domain.text import safe_text
@@ -45,7 +45,7 @@ def take_bundle(git: Git, bundle: Path) -> None:
     _check_prerequisites(git, header)
     _clear_quarantines(git)
     with (
-        durable.explained("unpack the bundle", requirement="IMP-6"),
+        device_errors.explained("unpack the bundle", requirement="IMP-6"),
         tempfile.TemporaryDirectory(prefix="quarantine-", dir=git.repository) as folder,
     ):
         quarantine = Path(folder)
@@ -147,7 +147,7 @@ def _clear_quarantines(git: Git) -> None:
 
 def _start_of(bundle: Path) -> bytes:
     """The first bytes of the bundle, which must be a regular file of bearable size."""
-    with durable.explained("read the bundle", requirement="IMP-6"):
+    with device_errors.explained("read the bundle", requirement="IMP-6"):
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(bundle, flags), "rb") as file:
             status = os.fstat(file.fileno())

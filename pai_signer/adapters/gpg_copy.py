@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.adapters import gpg_commands as commands
 from pai_signer.adapters.gpg_home import GpgHome, throwaway_home
 from pai_signer.domain.openpgp import ListedCertificate, parse_key_listing
@@ -27,7 +27,7 @@ def working_copy(home: GpgHome, *fingerprints: str) -> Iterator[GpgHome]:
     with throwaway_home(for_secrets=True) as copy:
         folder = copy.path / _KEY_FOLDER
         folder.mkdir(mode=0o700)
-        with durable.explained("read the vault's secret keys", requirement="KEY-4"):
+        with device_errors.explained("read the vault's secret keys", requirement="KEY-4"):
             for file, content in secret_key_files(home).items():
                 (folder / file.name).write_bytes(content)
         for fingerprint in fingerprints:
@@ -51,7 +51,7 @@ def bring_new_key(copy: GpgHome, home: GpgHome, fingerprint: str, lasting: Path)
     with durable.held_directory(lasting) as folder:
         durable.sync_filesystem(folder)  # gpg does not fsync
     durable.make_directory(lasting / _KEY_FOLDER)
-    with durable.explained("store the secret key", requirement="KEY-1"):
+    with device_errors.explained("store the secret key", requirement="KEY-1"):
         for file, content in secret_key_files(copy).items():
             durable.create(lasting / _KEY_FOLDER / file.name, content)
 

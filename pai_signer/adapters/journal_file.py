@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.adapters.vault_files import read_bounded
 from pai_signer.domain.journal import (
     GENESIS,
@@ -178,7 +178,7 @@ class FileJournal:
     def _open_locked(self, lock: int) -> int:
         """The journal, locked; opened again where it was replaced while this waited."""
         while True:
-            with durable.explained("read the journal", requirement="JRN-1"):
+            with device_errors.explained("read the journal", requirement="JRN-1"):
                 try:
                     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                     descriptor = os.open(self._journal, flags)
@@ -231,7 +231,7 @@ class FileJournal:
         return self._last_entries
 
     def _read_head(self) -> tuple[int, str]:
-        with durable.explained("read the journal's head", requirement="JRN-1"):
+        with device_errors.explained("read the journal's head", requirement="JRN-1"):
             try:
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                 with os.fdopen(os.open(self._head, flags), "rb") as file:
@@ -254,7 +254,7 @@ def _read(descriptor: int) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_JOURNAL_BYTES:
         raise _tampered("file", "The journal is not a regular file of bearable size.")
-    with durable.explained("read the journal", requirement="JRN-1"):
+    with device_errors.explained("read the journal", requirement="JRN-1"):
         chunks = []
         while chunk := os.read(descriptor, 1 << 20):
             chunks.append(chunk)

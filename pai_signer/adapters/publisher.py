@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.domain.names import check_name
 from pai_signer.ports import WrittenFile
 
@@ -28,7 +28,7 @@ class FolderPublisher:
 
     @staticmethod
     def _write(path: Path, data: bytes) -> WrittenFile:
-        with durable.explained(f"write {path.name}", requirement="KEY-2"):
+        with device_errors.explained(f"write {path.name}", requirement="KEY-2"):
             was_there = path.is_file() and path.read_bytes() == data
             if not was_there:
                 durable.replace(path, data, mode=_PUBLIC)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors
 from pai_signer.errors import FormatError
 
 #: O_DIRECT wants multiples of the block size; an anonymous map is page-aligned.
@@ -29,7 +29,7 @@ def read_uncached(
     than ``limit_bytes``.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with durable.explained(f"read '{name}' back from the medium", requirement=requirement):
+    with device_errors.explained(f"read '{name}' back from the medium", requirement=requirement):
         descriptor = os.open(name, flags, dir_fd=folder)
         try:
             # What cannot be written has nothing to flush, and some such filesystems refuse to.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.adapters.journal_file import begin_journal, empty_journal
 from pai_signer.adapters.vault_files import read_bounded
 from pai_signer.domain.profile import MAX_PROFILE_BYTES
@@ -50,7 +50,7 @@ class Vault:
         """
         encoded = encode_vault_info(info)
         path = path.absolute()
-        with durable.explained("make the vault", requirement="SEC-2"):
+        with device_errors.explained("make the vault", requirement="SEC-2"):
             durable.make_directory(path)
             _check_private(path)
         # Of two at once, the one would take the other's files for those of an interrupted attempt.
@@ -70,7 +70,7 @@ class Vault:
         A journal with an entry in it is evidence, whatever else is missing.
         """
         left = {PROFILE_NAME: profile_toml, **empty_journal()}
-        with durable.explained("make the vault", requirement="SEC-2"):
+        with device_errors.explained("make the vault", requirement="SEC-2"):
             present = {entry.name for entry in path.iterdir()} - {LOCK_NAME}
         if VAULT_INFO_NAME in present:
             raise UsageError(
@@ -98,7 +98,7 @@ class Vault:
             f"There is no vault at {safe_text(str(path))}.",
             "Make one with 'pai-signer init', or give the right --vault folder.",
         )
-        with durable.explained("open the vault", requirement="SEC-2"):
+        with device_errors.explained("open the vault", requirement="SEC-2"):
             try:
                 _check_private(path)
             except FileNotFoundError as error:
@@ -123,13 +123,13 @@ class Vault:
         death left under temporary names is removed, for nobody else writes here.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        with durable.explained("lock the vault", requirement="JRN-1"):
+        with device_errors.explained("lock the vault", requirement="JRN-1"):
             descriptor = os.open(self.path / LOCK_NAME, flags, durable.PRIVATE_FILE)
         try:
             if not _is_locked_now(descriptor):
                 holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
                 raise _in_use(safe_text(holder) or "unknown")
-            with durable.explained("lock the vault", requirement="JRN-1"):
+            with device_errors.explained("lock the vault", requirement="JRN-1"):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             self._sweep()
@@ -144,7 +144,7 @@ class Vault:
                     os.close(descriptor)
 
     def _sweep(self) -> None:
-        with durable.explained("clear the vault's temporary files", requirement="SEC-2"):
+        with device_errors.explained("clear the vault's temporary files", requirement="SEC-2"):
             for folder, inner, _ in os.walk(self.path):
                 inner[:] = [name for name in inner if name != _MIRROR]
                 with durable.held_directory(Path(folder)) as held:

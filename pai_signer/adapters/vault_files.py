@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.domain.text import safe_text
 from pai_signer.errors import CannotTell, FormatError, PolicyRefused
 
@@ -220,7 +220,7 @@ def read_bounded(path: Path, limit_bytes: int = MAX_FILE_BYTES) -> bytes | None:
     No link is followed. Raises ``FormatError`` beyond ``limit_bytes``.
     """
     shown = safe_text(path.name)
-    with durable.explained(f"read '{shown}'", requirement="SEC-2"):
+    with device_errors.explained(f"read '{shown}'", requirement="SEC-2"):
         try:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(path, flags)
@@ -250,7 +250,9 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
 
 def _names_in(folder: Path) -> tuple[str, ...]:
     """Sorted names; what a crash left under a temporary name is passed over."""
-    with durable.explained(f"read the folder '{safe_text(folder.name)}'", requirement="SEC-2"):
+    with device_errors.explained(
+        f"read the folder '{safe_text(folder.name)}'", requirement="SEC-2"
+    ):
         try:
             names = sorted(entry.name for entry in folder.iterdir())
         except FileNotFoundError:

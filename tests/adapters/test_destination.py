@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pai_signer.adapters import destination as destination_module
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.adapters.destination import MediumDestinations
 from pai_signer.domain.page import Mark
 from pai_signer.domain.progress import Progress
@@ -271,7 +271,7 @@ def test_a_failing_flush_takes_everything_back(
 ) -> None:
     # umount(8) returned 0 over failing writes; syncfs(2) is what told.
     def failing(descriptor: int) -> None:
-        raise durable.medium_error(OSError(errno.EIO, ""), "flush the medium")
+        raise device_errors.medium_error(OSError(errno.EIO, ""), "flush the medium")
 
     monkeypatch.setattr(durable, "sync_filesystem", failing)
     assert refusal(tmp_path).code == "EXP-2/gone"
@@ -292,7 +292,7 @@ def test_a_failure_keeps_what_was_there_before(
     before = tree(tmp_path)
 
     def failing(descriptor: int) -> None:
-        raise durable.medium_error(OSError(errno.EIO, ""), "flush the medium")
+        raise device_errors.medium_error(OSError(errno.EIO, ""), "flush the medium")
 
     monkeypatch.setattr(durable, "sync_filesystem", failing)
     with pytest.raises(MediumError):

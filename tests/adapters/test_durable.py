@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pai_signer.adapters import durable
+from pai_signer.adapters import device_errors, durable
 from pai_signer.errors import MediumError, PolicyRefused
 
 Trace = list[str]
@@ -232,14 +232,14 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, call: str, number: int, code: int) 
 
 @pytest.mark.parametrize(("code", "name"), CAUSES.items())
 def test_each_cause_has_its_own_error(code: int, name: str) -> None:
-    error = durable.medium_error(OSError(code, os.strerror(code)), "write 'x'")
+    error = device_errors.medium_error(OSError(code, os.strerror(code)), "write 'x'")
     assert error.code == f"EXP-2/{name}"
     assert error.summary.startswith("Could not write 'x': ")
     assert error.hint
 
 
 def test_the_causes_read_differently() -> None:
-    shown = {durable.medium_error(OSError(code, ""), "x").summary for code in CAUSES}
+    shown = {device_errors.medium_error(OSError(code, ""), "x").summary for code in CAUSES}
     assert len(shown) == len(set(CAUSES.values()))
 
 
