@@ -12,8 +12,8 @@ from pai_signer.adapters.environment import forget_environment
 def main() -> None:
     """Run a command, or the app, and end with its exit code."""
     forget_environment()
-    from pai_signer.faces.cli.app_request import AppRequest  # noqa: PLC0415 - after the above
-    from pai_signer.faces.cli.main import run  # noqa: PLC0415
+    from pai_signer.faces.cli.app_request import AppRequest  # noqa: PLC0415 - cleaned first
+    from pai_signer.faces.cli.main import run  # noqa: PLC0415 - cleaned first
 
     result = run(sys.argv[1:])
     if isinstance(result, AppRequest):
