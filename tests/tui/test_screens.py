@@ -91,6 +91,18 @@ async def help_screen(it: Driven) -> None:
     await it.until("Everywhere")
 
 
+async def page(it: Driven) -> None:
+    await help_screen(it)
+    await it.press("enter")
+    await it.until("Help · first-evening", "more below")
+
+
+async def all_pages(it: Driven) -> None:
+    await help_screen(it)
+    await it.press("f1")
+    await it.until("pai-signer help TOPIC", "The first evening")
+
+
 async def locked(it: Driven) -> None:
     await home(it)
     await it.press("f8")
@@ -123,6 +135,8 @@ SCREENS: dict[str, Callable[[Driven], Awaitable[None]]] = {
     "journal": journal,
     "checks": checks,
     "help": help_screen,
+    "page": page,
+    "all-pages": all_pages,
     "locked": locked,
     "leaving": leaving,
     "discarding": discarding,

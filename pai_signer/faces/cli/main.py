@@ -30,6 +30,9 @@ COMMANDS: Final = {
         f"{_HERE}.host_commands:check",
         "Host checks: air gap, clock, swap, entropy, memory, tools.",
     ),
+    "help": Later(
+        f"{_HERE}.help_command:help_", "Pages to read offline: without a topic, what there is."
+    ),
     "init": Later(f"{_HERE}.host_commands:init", "Make a new vault."),
     "journal": Later(
         f"{_HERE}.host_commands:journal", "The workstation's append-only, hash-chained record."
