@@ -112,7 +112,7 @@ def _list(node: SyntaxTreeNode, layout: Layout, indent: int) -> Sequence[Row]:
 def _code(node: SyntaxTreeNode, layout: Layout, indent: int) -> Sequence[Row]:
     rows: list[Row] = []
     for line in node.content.splitlines():
-        shown, room = layout.shown(line), max(layout.width - indent, 1)
+        shown, room = layout.shown(line.expandtabs()), max(layout.width - indent, 1)
         parts = _shell_parts(shown, room) if node.info == "sh" else wrapped(shown, room)
         rows += [Row((" " * indent + part).rstrip()) for part in parts]
     return rows

@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
+from pai_signer.faces.cli.anyone import Anyone
 from pai_signer.faces.cli.help_command import help_
-from pai_signer.faces.cli.session import CommandSession
 from pai_signer.faces.topics import TOPICS
 
 ROOT: Final = Path(__file__).parents[2]
@@ -37,8 +37,8 @@ def test_the_topics_are_listed_and_no_vault_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_page_is_printed_as_plain_text(as_json: bool, tmp_path: Path) -> None:
-    done = CliRunner().invoke(help_, ["custody"], obj=CommandSession(tmp_path / "no", as_json))
+def test_a_page_is_printed_as_plain_text(as_json: bool) -> None:
+    done = CliRunner().invoke(help_, ["custody"], obj=Anyone(as_json))
     assert done.exit_code == 0, done.output
     text = json.loads(done.stdout)["text"] if as_json else done.stdout
     assert text.startswith("Custody: the backups of the keys, and the proof that they work\n\n")

@@ -190,6 +190,22 @@ async def test_every_screen_looks_as_it_was_approved(name: str) -> None:
     assert shown == approved.read_text("utf-8")
 
 
+async def test_f1_leads_to_every_page_and_escape_back_to_where_one_was() -> None:
+    """FACE-1: the pages that ``help TOPIC`` prints."""
+    async with driven() as it:
+        await it.begin()
+        await it.press("f1")
+        await it.until("Everywhere", "Enter the page 'first-evening'")
+        await it.press("f1")
+        await it.until("Each claim with its check")
+        await it.press("3")
+        await it.until("Help · custody", "Who holds what")
+        await it.press("f1", "pagedown")
+        await it.until("Help · custody", "Rows 19 to")
+        await it.press("escape", "escape", "escape")
+        await it.until("Which medium", "F1 help")
+
+
 @pytest.mark.parametrize("is_rehearsal", [True, False])
 async def test_rehearsal_is_marked_on_every_screen_and_only_there(
     is_rehearsal: bool,

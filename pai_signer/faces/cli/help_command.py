@@ -6,9 +6,10 @@ import sys
 import click
 
 from pai_signer.domain.page import Line, Page
-from pai_signer.errors import UsageError
+from pai_signer.errors import EXIT_DONE, UsageError
+from pai_signer.faces.cli.anyone import Anyone
 from pai_signer.faces.cli.man_page import man_page
-from pai_signer.faces.cli.session import CommandSession
+from pai_signer.faces.cli.printing import print_json, print_pages
 from pai_signer.faces.markdown_rows import markdown_rows
 from pai_signer.faces.rows import Layout
 from pai_signer.faces.topics import TOPICS, names, source_of, topic_named
@@ -21,7 +22,7 @@ _PAGE: Layout = Layout(width=80, lat15=True)
 @click.argument("topic", required=False, type=click.Choice(names()), metavar="[TOPIC]")
 @click.option("--man", is_flag=True, help="The manual page of all commands, for man(1).")
 @click.pass_obj
-def help_(session: CommandSession, topic: str | None, man: bool) -> None:
+def help_(reader: Anyone, topic: str | None, man: bool) -> None:
     """Pages to read offline: without a topic, what there is."""
     if man and topic:
         raise UsageError(
@@ -32,21 +33,22 @@ def help_(session: CommandSession, topic: str | None, man: bool) -> None:
         )
     if man:
         text = man_page(click.get_current_context().find_root())
-        _write(session, text, {"man": text})
+        _write(reader, text, {"man": text})
     elif topic:
         page = topic_named(topic)
         rows = markdown_rows(source_of(page), _PAGE)
         text = "".join(row.text + "\n" for row in rows)
-        _write(session, text, {"name": page.name, "title": page.title, "text": text})
+        _write(reader, text, {"name": page.name, "title": page.title, "text": text})
     else:
         lines = tuple(Line(page.title, label=page.name) for page in TOPICS)
         data = {"topics": [{"name": page.name, "title": page.title} for page in TOPICS]}
-        session.print((Page("pai-signer help TOPIC", lines),), data)
+        pages = (Page("pai-signer help TOPIC", lines),)
+        print_pages(pages, data, reader.prompts, json=reader.json)
 
 
-def _write(session: CommandSession, text: str, data: dict[str, str]) -> None:
-    if session.json:
-        session.print((), data)
+def _write(reader: Anyone, text: str, data: dict[str, str]) -> None:
+    if reader.json:
+        print_json({**data, "exit_code": EXIT_DONE})
         return
     try:
         sys.stdout.write(text)
