@@ -53,6 +53,7 @@ from pai_signer.ports import Clock, Destinations, Host, Media, Passphrases, Prog
 from pai_signer.workflows.check_journal import settle_journal
 from pai_signer.workflows.rehearse import RehearsalPlan
 from pai_signer.workflows.release.settle import settle_unfinished
+from pai_signer.workflows.vault_birth import record_birth, settle_birth
 from pai_signer.workflows.workbench import Verifiers, Workbench
 
 BUILT_IN_PROFILE: Final = "pai.toml"
@@ -86,15 +87,7 @@ def make_vault(
     )
     vault = Vault.create(path, profile_toml, info)
     with vault.lock():
-        FileJournal(vault.path, time).append(
-            "vault.created",
-            {
-                "project": info.project,
-                "maintainer": f"{name} <{email}>",
-                "rehearsal": rehearsal,
-                "command": f"init --maintainer {name!r} --email {email}",
-            },
-        )
+        record_birth(FileJournal(vault.path, time), info)
 
 
 @contextmanager
@@ -153,7 +146,14 @@ def open_workbench(
             scratch=scratch,
         )
         stack.callback(bench.session.wipe)
-        yield bench, (*settle_journal(bench), *settle_unfinished(bench))
+        yield (
+            bench,
+            (
+                *settle_journal(bench),
+                *settle_birth(bench),
+                *settle_unfinished(bench),
+            ),
+        )
 
 
 # --- rehearsals (FACE-5) ----------------------------------------------------------------

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from pai_signer.adapters.journal_file import begin_journal
 from pai_signer.composition import built_in_profile, make_vault, open_workbench
 from pai_signer.domain.progress import Progress
 from pai_signer.errors import FormatError, SignerError, UsageError
 from pai_signer.workflows.create_vault import CreateVaultState, create_vault
 from pai_signer.workflows.engine import Conversation, Session
 from pai_signer.workflows.script import MemoryStates, play
-from tests.workflows.bench import Silent
+from tests.keys import WEAK_SCRYPT_LIMITS
+from tests.workflows.bench import Silent, keyed_vault
 
 
 def conversation(place: Path) -> Conversation[CreateVaultState]:
@@ -30,6 +32,31 @@ def test_a_vault_is_made_and_its_birth_journalled(tmp_path: Path) -> None:
         assert entry.facts["maintainer"] == "Mia M\u00fcller <mia@example.org>"
         assert notes == ()
         assert not bench.info.rehearsal
+
+
+def test_a_vault_whose_maker_was_killed_right_after_it_tells_its_birth(tmp_path: Path) -> None:
+    place = tmp_path / "vault"
+    play(conversation(place), {"maintainer": "Mia", "email": "mia@example.org"}, Silent())
+    with open_workbench(place) as (bench, _):
+        (told,) = bench.journal.entries()
+    for name in ("journal.jsonl", "journal.head"):
+        (place / name).unlink()
+    begin_journal(place)  # as it is until the vault has its last file
+    with open_workbench(place) as (bench, notes):
+        (entry,) = bench.journal.entries()
+        assert (entry.event, entry.facts) == (told.event, told.facts)
+        assert len(notes) == 1
+    with open_workbench(place) as (bench, notes):
+        assert (len(bench.journal.entries()), notes) == (1, ())
+
+
+def test_an_emptied_journal_of_a_vault_with_keys_is_given_no_birth(tmp_path: Path) -> None:
+    vault = keyed_vault(tmp_path / "vault")
+    for name in ("journal.jsonl", "journal.head"):
+        (vault / name).unlink()
+    begin_journal(vault)
+    with open_workbench(vault, limits=WEAK_SCRYPT_LIMITS) as (bench, _):
+        assert bench.journal.entries() == ()
 
 
 @pytest.mark.parametrize("name", ["Mia <x", "Mia\nEve", "\x1b[31mMia", " Mia", "M" * 201, "\udcff"])
