@@ -137,7 +137,11 @@ class Vault:
         finally:
             # Nothing in it has to last: what close(2) may report would hide the work's own end.
             with suppress(OSError):
-                os.close(descriptor)
+                try:
+                    # A child between fork and exec has it open too: closing alone frees nothing.
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                finally:
+                    os.close(descriptor)
 
     def _sweep(self) -> None:
         with durable.explained("clear the vault's temporary files", requirement="SEC-2"):

@@ -292,6 +292,28 @@ def test_the_lock_is_not_left_to_children(vault: Vault) -> None:
         child.wait()
 
 
+def test_a_child_that_is_only_just_being_started_does_not_keep_the_lock(vault: Vault) -> None:
+    """Between fork and exec it holds what its parent has open, as a duplicate does."""
+    with vault.lock():
+        lock = (vault.path / "vault.lock").stat()
+        opened = (int(path.name) for path in Path("/proc/self/fd").iterdir())
+        copies = [os.dup(each) for each in list(opened) if _is_open_as(each, lock)]
+    assert copies
+    try:
+        with vault.lock():
+            pass
+    finally:
+        for copy in copies:
+            os.close(copy)
+
+
+def _is_open_as(descriptor: int, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file)
+    except OSError:  # the listing's own
+        return False
+
+
 # --- unfinished work ----------------------------------------------------------------------
 
 
