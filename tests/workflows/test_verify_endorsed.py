@@ -341,9 +341,10 @@ def test_a_signature_left_over_by_a_key_compromised_since_does_no_harm(
         run(bench, "key.rotate.minisign", said, reason="compromised")
         revoke(bench, case.other, endorse="2")
         run(bench, "key.publish", directory=str(case.keys))
+        assert not (case.keys / f"{name}.asc").exists()
+        # In a folder that another way of publishing left as it was.
+        (case.keys / f"{name}.asc").write_bytes(left_over)
         assert verify(case).data["verdict"] == "good"
-        run(bench, "key.publish", directory=str(case.keys))
-    assert (case.keys / f"{name}.asc").read_bytes() == left_over
     # By a stranger it is refused all the same.
     (case.keys / f"{name}.asc").write_bytes(scratch_key(data=b"x").signature)
     refused(case, "SIG-5/unknown-key")
