@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -57,6 +57,14 @@ def watched(canary: bytes) -> Iterator[set[str]]:
 
 def copies_in_memory(pid: int, needle: bytes) -> int:
     """How often ``needle`` stands in the writable memory of a process."""
+    for _ in range(9):
+        # A part that was given back since the list was read cannot be read (EIO): once more.
+        with suppress(OSError):
+            return _copies_in_memory(pid, needle)
+    return _copies_in_memory(pid, needle)
+
+
+def _copies_in_memory(pid: int, needle: bytes) -> int:
     found = 0
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,21 +52,23 @@ def commands(section: str, language: str = "sh") -> list[tuple[str, str]]:
 
 def shell(commands: str, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).parent
-    return subprocess.run(
-        ["bash", "-e", "-c", commands],
-        cwd=folder,
-        env={
-            "PATH": f"{program}:/usr/bin:/bin",
-            "HOME": str(home),
-            "TMPDIR": str(home),
-            "GNUPGHOME": str(home / "gnupg"),
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "200",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # The socket of gpg's agent has to fit into 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="pai-", ignore_cleanup_errors=True) as short:
+        return subprocess.run(
+            ["bash", "-e", "-c", commands],
+            cwd=folder,
+            env={
+                "PATH": f"{program}:/usr/bin:/bin",
+                "HOME": str(home),
+                "TMPDIR": short,
+                "GNUPGHOME": str(home / "gnupg"),
+                "PYTHONPATH": str(ROOT),
+                "COLUMNS": "200",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @pytest.fixture
