@@ -5,7 +5,7 @@ PYTHON ?= python3
 # choice: make test PYTEST_FLAGS=-x
 PYTEST_FLAGS ?= -n 3
 
-.PHONY: rehearse test lint offline-kit bench fuzz fault-test vm-test lock clean
+.PHONY: rehearse test lint offline-kit man bench fuzz fault-test vm-test lock clean
 .DELETE_ON_ERROR:
 
 # The app needs a terminal; where there is none, the same job runs by itself.
@@ -25,6 +25,11 @@ lint: .venv/stamp
 # One archive from which a laptop without a network installs; from one commit, the same bytes.
 offline-kit: .venv/stamp
 	.venv/bin/python -m offline_kit
+
+# pai-signer(1), from the commands themselves; read it with `man -l build/pai-signer.1`.
+man: .venv-run/stamp
+	@mkdir -p build
+	.venv-run/bin/pai-signer help --man >build/pai-signer.1
 
 # Measured ratios against stock tools, and time to first paint.
 bench: .venv/stamp

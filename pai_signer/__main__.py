@@ -11,7 +11,8 @@ from pai_signer.adapters.environment import forget_environment
 
 def main() -> None:
     """Run a command, or the app, and end with its exit code."""
-    forget_environment()
+    # A shell that asks for completions gives no argument: its words stand in a variable.
+    forget_environment(may_complete=len(sys.argv) == 1)
     from pai_signer.faces.cli.app_request import AppRequest  # noqa: PLC0415 - cleaned first
     from pai_signer.faces.cli.main import run  # noqa: PLC0415 - cleaned first
 

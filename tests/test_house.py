@@ -178,7 +178,7 @@ def test_every_package_that_the_tests_need_is_installed() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["rehearse", "test", "lint", "offline-kit", "bench", "fuzz", "vm-test", "lock", "clean"],
+    ["rehearse", "test", "lint", "offline-kit", "man", "bench", "fuzz", "vm-test", "lock", "clean"],
 )
 def test_make_knows_the_target(target: str) -> None:
     done = run("make", "--dry-run", target, env={"PATH": os.environ["PATH"]})

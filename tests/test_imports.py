@@ -153,6 +153,13 @@ def test_the_app_starts_without_the_command_line() -> None:
     assert not within(loaded, "click", "pai_signer.faces.cli")
 
 
+def test_the_reader_of_pages_is_loaded_with_the_first_page() -> None:
+    assert not within(load("pai_signer.faces.tui.run"), "markdown_it")
+    loaded = load("pai_signer.faces.cli.help_command")
+    assert within(loaded, "markdown_it")
+    assert not within(loaded, "textual", "rich", "cryptography", "gnupg")
+
+
 def test_the_composition_knows_no_face() -> None:
     loaded = load("pai_signer.composition")
     assert within(loaded, "pai_signer.adapters")

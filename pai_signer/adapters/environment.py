@@ -19,6 +19,8 @@ KEPT: Final = {
     *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES"),
     *("HOME", "XDG_DATA_HOME", "TMPDIR", "PAI_SIGNER_VAULT"),
 }
+#: How a shell asks for completions (click's protocol); see ``forget_environment``.
+COMPLETION: Final = {"_PAI_SIGNER_COMPLETE", "COMP_WORDS", "COMP_CWORD"}
 #: By these other code is loaded than was installed: ld.so(8), and python(1).
 LOADERS: Final = (
     *("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GCONV_PATH"),
@@ -28,10 +30,17 @@ LOADERS: Final = (
 _loaders_at_start: Final[set[str]] = set()
 
 
-def forget_environment(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Drop every variable that is not used here, before anything else is imported."""
+def forget_environment(
+    environ: MutableMapping[str, str] = os.environ, *, may_complete: bool = False
+) -> None:
+    """Drop every variable that is not used here, before anything else is imported.
+
+    With ``may_complete``, those by which a shell asks for completions stay. They make the program
+    print words and end well, so they must never stay where a command was given: a ``verify`` that
+    verifies nothing would be a success.
+    """
     _loaders_at_start.update(name for name in LOADERS if environ.get(name))
-    for name in environ.keys() - KEPT:
+    for name in environ.keys() - (KEPT | COMPLETION if may_complete else KEPT):
         del environ[name]
     environ["PATH"] = TOOL_PATH
 

@@ -9,7 +9,13 @@ from typing import Any, Final
 import pytest
 
 from pai_signer.adapters import environment
-from pai_signer.adapters.environment import KEPT, LOADERS, TOOL_PATH, forget_environment
+from pai_signer.adapters.environment import (
+    COMPLETION,
+    KEPT,
+    LOADERS,
+    TOOL_PATH,
+    forget_environment,
+)
 
 ROOT: Final = Path(__file__).parents[2]
 HOSTILE: Final = {
@@ -96,6 +102,14 @@ def test_only_names_that_are_used_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert environment.loaders_at_start() == (), "an empty one loads nothing"
     forget_environment({"LD_PRELOAD": "x.so", "PYTHONPATH": "y"})
     assert environment.loaders_at_start() == ("LD_PRELOAD", "PYTHONPATH")
+
+
+def test_a_shell_may_ask_for_completions_only_where_no_command_is_given() -> None:
+    asking = dict.fromkeys(COMPLETION, "x")
+    for may_complete, left in ((True, asking), (False, {})):
+        environ = {**HOSTILE, **asking}
+        forget_environment(environ, may_complete=may_complete)
+        assert environ == {**left, "PATH": TOOL_PATH}
 
 
 def test_every_variable_that_the_package_reads_is_one_that_is_kept() -> None:

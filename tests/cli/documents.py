@@ -1,9 +1,13 @@
-"""The commands that documents give their readers, so that tests can run every one."""
+"""The commands that documents give their readers, so that tests can run or check every one."""
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import click
+
+from pai_signer.faces.cli.main import cli
 
 
 def documented(document: Path) -> list[list[str]]:
@@ -19,3 +23,22 @@ def placed(argument: str, places: Mapping[str, str]) -> str:
         if argument.startswith(place):
             return real + argument.removeprefix(place)
     return argument
+
+
+def check_spelling(arguments: Sequence[str]) -> None:
+    """Parse a command as the program would, without running it; ``UsageError`` of click's."""
+    context = click.Context(cli, info_name="pai-signer")
+    command: click.Command = cli
+    name, *rest = arguments
+    while isinstance(command, click.Group):
+        found = command.get_command(context, name)
+        if found is None:
+            raise click.UsageError(f"no command {name!r}", context)
+        command = found
+        if isinstance(command, click.Group):
+            context = click.Context(command, parent=context, info_name=name)
+            name, *rest = rest
+    # Descriptors are opened as they are parsed, and a document's are nobody's.
+    paired = list(zip(["", *rest], [*rest, ""], strict=True))
+    kept = [word for before, word in paired if "--passphrase-fd" not in (before, word) and word]
+    command.make_context(name, kept, parent=context)

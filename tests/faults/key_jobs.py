@@ -8,7 +8,9 @@ from typing import Final, Literal
 
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey
 from pai_signer.domain.reminders import AvoidedDays, good_expiry_day
-from pai_signer.errors import EXIT_REFUSED, EXIT_USAGE
+from pai_signer.errors import EXIT_REFUSED
+from pai_signer.workflows import catalogue
+from pai_signer.workflows.engine import unfinished_work
 from pai_signer.workflows.keys.transition_statement import published_statements
 from pai_signer.workflows.verify.verify_registry import verify_registry
 from tests import workstation
@@ -144,11 +146,16 @@ class Extend(Job):
         if key == before:
             return "old date"
         assert f"{key.expires_at:%Y-%m-%d}" == until
-        return "went on to its end" if keys.unfinished else "was complete"
+        with opened(stage.here) as bench:
+            is_left = any(work.step for work in unfinished_work(bench.states))
+        return "went on to its end" if is_left else "was complete"
 
     def again(self, stage: Stage, found: str) -> None:
-        if found == "was complete":
-            assert "What to do next" in ends(stage.command, EXIT_USAGE, EXIT_REFUSED)
+        if found == "was complete":  # another extension, to the date that the key has
+            assert "KEY-4/not-later" in ends(stage.command, EXIT_REFUSED)
+            with opened(stage.here) as bench:
+                for work in unfinished_work(bench.states):
+                    catalogue.begin(bench, work.origin.entry, work.origin.arguments).discard()
         else:
             ends(stage.command)
 

@@ -91,6 +91,18 @@ async def help_screen(it: Driven) -> None:
     await it.until("Everywhere")
 
 
+async def page(it: Driven) -> None:
+    await help_screen(it)
+    await it.press("enter")
+    await it.until("Help · first-evening", "more below")
+
+
+async def all_pages(it: Driven) -> None:
+    await help_screen(it)
+    await it.press("f1")
+    await it.until("pai-signer help TOPIC", "The first evening")
+
+
 async def locked(it: Driven) -> None:
     await home(it)
     await it.press("f8")
@@ -123,6 +135,8 @@ SCREENS: dict[str, Callable[[Driven], Awaitable[None]]] = {
     "journal": journal,
     "checks": checks,
     "help": help_screen,
+    "page": page,
+    "all-pages": all_pages,
     "locked": locked,
     "leaving": leaving,
     "discarding": discarding,
@@ -174,6 +188,22 @@ async def test_every_screen_looks_as_it_was_approved(name: str) -> None:
         approved.write_text(shown, "utf-8")
         pytest.fail(f"{approved.name} was missing; it was written anew: read it, then commit it")
     assert shown == approved.read_text("utf-8")
+
+
+async def test_f1_leads_to_every_page_and_escape_back_to_where_one_was() -> None:
+    """FACE-1: the pages that ``help TOPIC`` prints."""
+    async with driven() as it:
+        await it.begin()
+        await it.press("f1")
+        await it.until("Everywhere", "Enter the page 'first-evening'")
+        await it.press("f1")
+        await it.until("Each claim with its check")
+        await it.press("3")
+        await it.until("Help · custody", "Who holds what")
+        await it.press("f1", "pagedown")
+        await it.until("Help · custody", "Rows 19 to")
+        await it.press("escape", "escape", "escape")
+        await it.until("Which medium", "F1 help")
 
 
 @pytest.mark.parametrize("is_rehearsal", [True, False])

@@ -22,7 +22,7 @@ QUERIES = {
     "journal show",
 }
 #: Commands that work where there is no vault to take a catalogue's bench from.
-WITHOUT_VAULT = {"init", "rehearse", "verify", "release collect"}
+WITHOUT_VAULT = {"help", "init", "rehearse", "verify", "release collect"}
 
 
 def commands() -> dict[str, click.Command]:

@@ -30,6 +30,9 @@ COMMANDS: Final = {
         f"{_HERE}.host_commands:check",
         "Host checks: air gap, clock, swap, entropy, memory, tools.",
     ),
+    "help": Later(
+        f"{_HERE}.help_command:help_", "Pages to read offline: without a topic, what there is."
+    ),
     "init": Later(f"{_HERE}.host_commands:init", "Make a new vault."),
     "journal": Later(
         f"{_HERE}.host_commands:journal", "The workstation's append-only, hash-chained record."
@@ -48,7 +51,7 @@ COMMANDS: Final = {
 }
 
 #: What holds no secret and runs on any machine: there is nothing to close the process for.
-FOR_EVERYONE: Final = {"verify"}
+FOR_EVERYONE: Final = {"help", "verify"}
 
 
 @click.group(
@@ -69,7 +72,7 @@ FOR_EVERYONE: Final = {"verify"}
 def cli(context: click.Context, vault: Path | None, as_json: bool) -> None:
     """Sign releases on an air-gapped workstation. Without a command: the app."""
     if context.invoked_subcommand in FOR_EVERYONE:
-        from pai_signer.faces.cli.verify_command import Anyone  # noqa: PLC0415 - see above
+        from pai_signer.faces.cli.anyone import Anyone  # noqa: PLC0415 - see above
 
         context.obj = Anyone(as_json)
         return

@@ -1,29 +1,16 @@
 """``verify``, for everyone: no vault, no secret, any machine (VER-1)."""
 
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from pai_signer.composition_public import public_sources, public_verifiers
+from pai_signer.faces.cli.anyone import Anyone
 from pai_signer.faces.cli.printing import print_outcome
-from pai_signer.faces.cli.prompts import Prompts
 from pai_signer.workflows.engine import Conversation, Session
 from pai_signer.workflows.script import MemoryStates, play
 from pai_signer.workflows.verify.pins import Pins
 from pai_signer.workflows.verify.verify_release import verify_folder
-
-
-@dataclass
-class Anyone:
-    """Whoever verifies: nothing but where to print is known of them."""
-
-    json: bool
-    prompts: Prompts = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.prompts = Prompts(sys.stderr if self.json else sys.stdout)
 
 
 @click.command()

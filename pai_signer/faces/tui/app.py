@@ -18,8 +18,9 @@ from pai_signer.faces.tui.driver import TerminalDriver
 from pai_signer.faces.tui.environment import Look
 from pai_signer.faces.tui.screens.conversation import ConversationScreen
 from pai_signer.faces.tui.screens.frame import Frame
+from pai_signer.faces.tui.screens.help import HelpScreen, PageScreen, TopicsScreen
 from pai_signer.faces.tui.screens.home import HomeScreen
-from pai_signer.faces.tui.screens.notices import AskScreen, HelpScreen, LockScreen
+from pai_signer.faces.tui.screens.notices import AskScreen, LockScreen
 from pai_signer.faces.tui.screens.records import JournalScreen
 from pai_signer.faces.tui.shell import Shell
 from pai_signer.faces.wording import MIN_COLUMNS, MIN_ROWS, crash_text
@@ -28,6 +29,7 @@ IDLE_LOCK_S: Final = 600.0
 _STATUS_S: Final = 5.0
 _HANG_UP_S: Final = 1.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
+_HELP: Final = (HelpScreen, TopicsScreen, PageScreen)
 _LEAVE_KEYS: Final = frozenset({"ctrl+q", "f10"})
 
 
@@ -147,10 +149,10 @@ class SignerApp(App[int], inherit_bindings=False):
         return not self.is_locked and super().check_action(action, parameters)
 
     def action_help(self) -> None:
-        """Help for this screen."""
-        if not isinstance(self.screen, HelpScreen):
-            page = self.screen.HELP_PAGE if isinstance(self.screen, Frame) else Page("", ())
-            self.push_screen(HelpScreen(self.shell, page))
+        """Help for this screen; none on top of help."""
+        screen = self.screen
+        if isinstance(screen, Frame) and not isinstance(screen, _HELP):
+            self.push_screen(HelpScreen(self.shell, screen.HELP_PAGE, screen.help_topic))
 
     def action_journal(self) -> None:
         """The journal, from anywhere."""

@@ -16,6 +16,7 @@ from pai_signer.errors import SignerError
 from pai_signer.faces import wording
 from pai_signer.faces.code_rows import drawn_page, typed_page
 from pai_signer.faces.rows import Layout, Row
+from pai_signer.faces.topics import Topic
 from pai_signer.faces.tui.screens import view as views
 from pai_signer.faces.tui.screens.frame import Frame, hints
 from pai_signer.faces.tui.screens.note import NoteScreen
@@ -79,8 +80,9 @@ class ConversationScreen(Frame):
         Binding("i", "code('invert')", show=False),
     ]
 
-    def __init__(self, shell: Shell, begin: Begin) -> None:
+    def __init__(self, shell: Shell, begin: Begin, topic: Topic) -> None:
         super().__init__(shell)
+        self._topic = topic
         self._begin = begin
         self._conversation: Conversation[Any] | None = None
         self._phase = Phase.LOADING
@@ -94,6 +96,11 @@ class ConversationScreen(Frame):
         self._code_look = shell.look.codes
 
     # --- what the app asks ----------------------------------------------------------
+
+    @property
+    def help_topic(self) -> Topic:
+        """The page about what is being done."""
+        return self._topic
 
     @property
     def is_working(self) -> bool:

@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from pai_signer.domain.page import Line, Page
 from pai_signer.errors import SignerError
+from pai_signer.faces.topics import Topic, topic_for
 from pai_signer.faces.tui.shell import Shell
 from pai_signer.faces.tui.widgets.bars import OneRow, Rule, SizeNotice, TitleBar
 from pai_signer.faces.tui.widgets.rows_view import RowsView
@@ -65,6 +66,11 @@ class Frame(Screen[None], inherit_bindings=False):
         return self.query_one("#ask", Vertical)
 
     @property
+    def help_topic(self) -> Topic:
+        """The page that F1 offers first here."""
+        return topic_for()
+
+    @property
     def is_standing(self) -> bool:
         """Whether there is anything to draw on: not before composing, nor in the taking down."""
         return any(pane.is_attached for pane in self.query("#ask"))
@@ -102,7 +108,11 @@ class Frame(Screen[None], inherit_bindings=False):
 
     def offer(self, *keys: str) -> None:
         """Fill the row of keys."""
-        self.query_one("#keys", OneRow).show("   ".join((*keys, "F1 help")))
+        self.offer_only(*keys, "F1 help")
+
+    def offer_only(self, *keys: str) -> None:
+        """Fill the row of keys where F1 is something else, or nothing."""
+        self.query_one("#keys", OneRow).show("   ".join(keys))
 
     def show_error(self, error: SignerError) -> None:
         """What happened, what is unchanged, what to do next, the code (FACE-4)."""

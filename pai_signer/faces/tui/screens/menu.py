@@ -13,6 +13,7 @@ from pai_signer.errors import SignerError
 from pai_signer.faces import wording
 from pai_signer.faces.desk import Action
 from pai_signer.faces.rows import Layout, Row
+from pai_signer.faces.topics import Topic, topic_for
 from pai_signer.faces.tui.screens.conversation import ConversationScreen
 from pai_signer.faces.tui.screens.frame import Frame, hints
 from pai_signer.faces.tui.shell import Shell
@@ -133,7 +134,8 @@ class MenuScreen(Frame):
             self.say(f"Not now: {action.unavailable_because}", alarm=True)
             return
         begin = partial(self.shell.desk.begin, action.id, action.arguments)
-        self.app.push_screen(ConversationScreen(self.shell, begin))
+        topic = topic_for(action.group, action.id)
+        self.app.push_screen(ConversationScreen(self.shell, begin, topic))
 
 
 class GroupScreen(MenuScreen):
@@ -144,6 +146,11 @@ class GroupScreen(MenuScreen):
     def __init__(self, shell: Shell, group: str) -> None:
         super().__init__(shell)
         self._group = group
+
+    @property
+    def help_topic(self) -> Topic:
+        """The group's page."""
+        return topic_for(self._group)
 
     def look(self) -> Seen:
         """The group's pages and actions."""

@@ -1,44 +1,15 @@
-"""Screens that only say or ask one thing: help, lock, and "are you sure?"."""
+"""Screens that only say or ask one thing: lock, and "are you sure?"."""
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from pai_signer.domain.page import Line, Page
-from pai_signer.faces.tui.screens.frame import Frame, hints
+from pai_signer.faces.tui.screens.frame import Frame
 from pai_signer.faces.tui.shell import Shell
 from pai_signer.faces.tui.widgets.bars import OneRow
 from pai_signer.faces.tui.widgets.menu import Menu, MenuLine
-
-EVERYWHERE: Final = Page(
-    "Everywhere",
-    hints(
-        ("F1 or ?", "this help"),
-        ("Esc", "back"),
-        ("F2", "the journal"),
-        ("F5", "look again (media, keys, checks)"),
-        ("F8", "lock: hides everything, wipes secrets"),
-        ("F10 or Ctrl+Q", "leave; asked first, refused while signing"),
-        ("Tab", "between the question and the page above it"),
-        ("PgUp, PgDn, Up, Down", "read"),
-    ),
-)
-
-
-class HelpScreen(Frame):
-    """Help for the screen below."""
-
-    def __init__(self, shell: Shell, page: Page) -> None:
-        super().__init__(shell)
-        self._page = page
-
-    def on_mount(self) -> None:
-        """Show it."""
-        self.entitle("Help")
-        pages = [self._page] if self._page.lines else []
-        self.body.show(lambda layout: layout.pages([*pages, EVERYWHERE]))
-        self.offer("Esc back")
 
 
 class LockScreen(Frame, inherit_bindings=False):
