@@ -1,6 +1,6 @@
 """Runs inside the guest: the app in a terminal exports to a stick that is pulled out (FACE-4).
 
-    python -m tests.vm.app MOMENT DEVICE_OPTIONS...
+    python -m tests.vm.app MOMENT VAULT MOUNT-COMMAND
 
 Says what it does on the console, so that the test pulls and plugs; ends with the app's own
 exit code.

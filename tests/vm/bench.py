@@ -26,8 +26,10 @@ class Bench:
         self.image.write_bytes(self.fresh)
         self.guest.plug()
         yield self.guest
-        # The program itself unmounts what it has written.
-        self.guest.shell(f"umount --lazy {MOUNT_POINT} || true; dmsetup remove_all")
+        # The program itself unmounts what it has written, and nothing else.
+        self.guest.shell(
+            f"umount {MOUNT_POINT} || umount --lazy {MOUNT_POINT} || true; dmsetup remove_all"
+        )
         if self.guest.is_plugged:
             self.guest.pull()
 

@@ -6,7 +6,9 @@
     PAI_KILLS=2         power cuts for each filesystem by SIGKILL to the whole machine
 
 One boot writes the log that the points are taken from: see ``write_log`` for why that is the
-same as a power cut, and the SIGKILLs for the proof.
+same as a power cut, and the SIGKILLs for the proof. Every stick is read as it is, and again
+after the stock repair. FAT32 and exFAT have no journal: their dirty flag stays, and the file
+that was being written may leave its traces, which the repair removes.
 """
 
 import hashlib
