@@ -374,10 +374,12 @@ def write_registry(keys: Path, former: tuple[RegisteredKey, ...], start: Registr
 def rotated(folder: Path, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """The release, and a registry in which the keys that signed it have another state."""
 
-    def make(state: KeyState, since: datetime | None = None) -> tuple[Path, Path]:
+    def make(
+        state: KeyState, since: Callable[[RegisteredKey], datetime | None] = lambda key: None
+    ) -> tuple[Path, Path]:
         old = parse_registry((folder / "keys" / "registry.json").read_bytes())
         former = tuple(
-            msgspec.structs.replace(key, state=state, state_since=since) for key in old.keys
+            msgspec.structs.replace(key, state=state, state_since=since(key)) for key in old.keys
         )
         return folder, write_registry(tmp_path / "rotated", former, old)
 
@@ -402,15 +404,15 @@ def test_a_signature_from_after_the_retirement_of_its_key_is_refused(
     if kept == "the tag":
         for path in folder.glob("receipt*"):
             path.unlink()
-    born = parse_registry((folder / "keys" / "registry.json").read_bytes()).keys[0].created_at
-    assert refused(*rotated(KeyState.RETIRED, born)).code == "KEY-5/signed-after-retirement"
+    at_birth = rotated(KeyState.RETIRED, lambda key: key.created_at)
+    assert refused(*at_birth).code == "KEY-5/signed-after-retirement"
 
 
 def test_a_signature_from_before_the_retirement_of_its_key_stays_good(
     folder: Path, rotated: Callable[..., tuple[Path, Path]]
 ) -> None:
     later = datetime.now(UTC).replace(microsecond=0)
-    assert verify(*rotated(KeyState.RETIRED, later)).data["verdict"] == "good"
+    assert verify(*rotated(KeyState.RETIRED, lambda key: later)).data["verdict"] == "good"
 
 
 def test_a_release_under_a_compromised_key_is_refused(
