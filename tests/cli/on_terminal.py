@@ -57,6 +57,18 @@ class Terminal:
             time.sleep(0.01)
         self.type(phrase)
 
+    def interrupt(self) -> None:
+        """Ctrl-C, once the program sleeps over its question: nobody types within microseconds.
+
+        A signal between Python's last look for one and the read itself waits for the next key.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        stat = Path(f"/proc/{self.process}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, "the program never waits"
+            time.sleep(0.01)
+        os.write(self.descriptor, b"\x03")
+
     def end(self) -> int:
         """The exit code, once it ended."""
         deadline = time.monotonic() + TIMEOUT_S

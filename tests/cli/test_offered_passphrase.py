@@ -1,7 +1,6 @@
 """A new passphrase on the command line: offered where no scrollback keeps it (KEY-1, SEC-2)."""
 
 import itertools
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -87,7 +86,7 @@ def test_ctrl_c_over_the_words_leaves_none_on_the_screen(vault: Path) -> None:
     with terminal(vault, *GENERATE, term="xterm", command=STRICTLY) as person:
         alone_to_the_passphrase(person)
         person.expect("Enter hides them")
-        os.write(person.descriptor, b"\x03")
+        person.interrupt()
         person.expect("The program was interrupted")
         assert person.end() == EXIT_CANCELLED
     assert person.seen.index(CLOSES["xterm"]) > person.seen.index("Enter hides them")

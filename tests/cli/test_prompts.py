@@ -138,7 +138,7 @@ def test_ctrl_c_at_a_prompt_keeps_finished_steps(imported: Program) -> None:
         person.expect("say the same date and time?")
         person.type("1")
         person.expect("says no: type why it is all right")
-        os.write(person.descriptor, b"\x03")
+        person.interrupt()
         person.expect("The program was interrupted")
         assert person.end() == 6
     assert (imported.vault / "releases" / RELEASE / "candidate.json").exists()
@@ -151,7 +151,7 @@ def test_ctrl_c_at_a_passphrase_gives_the_terminal_its_echo_back(empty: Program)
         deadline = time.monotonic() + TIMEOUT_S
         while termios.tcgetattr(person.descriptor)[3] & termios.ECHO:
             assert time.monotonic() < deadline
-        os.write(person.descriptor, b"\x03")
+        person.interrupt()
         person.expect("The program was interrupted")
         assert termios.tcgetattr(person.descriptor)[3] & termios.ECHO
         assert person.end() == 6

@@ -303,7 +303,7 @@ def check_screens(app: Tmux, *, is_console: bool) -> None:
         assert len(rows) == ROWS, shown
         assert all(cells(row) <= COLUMNS for row in rows)
         assert re.search(r"REHEARSAL · (OFFLINE|CONNECTED) · .* UTC$", rows[0]), shown
-        assert re.search(r"F1 help|Enter unlock", rows[-1]), shown
+        assert re.search(r"F1 (help|all pages)|Enter unlock", rows[-1]), shown
         assert rows[1] == rows[-3] == "─" * COLUMNS
         for char in set(shown) - CONSOLE_EXTRAS - FRAME - {"\n"} if is_console else ():
             assert char.encode("iso8859-15")
