@@ -21,12 +21,9 @@ AT = datetime(2026, 11, 23, 18, 41, 5, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def signer() -> Iterator[StockSigner]:
-    folder = Path(tempfile.mkdtemp())
-    try:
-        with stock_signer(folder / "g") as made:
-            yield made
-    finally:
-        shutil.rmtree(folder)
+    # It takes no harm from a socket that an ending agent removes meanwhile.
+    with tempfile.TemporaryDirectory() as folder, stock_signer(Path(folder) / "g") as made:
+        yield made
 
 
 @pytest.fixture

@@ -63,6 +63,12 @@ def final_names(stick: loop.LoopMedium) -> dict[str, bytes]:
     }
 
 
+def count_finished(stick: loop.LoopMedium) -> int:
+    """How many files stand under a final name, while others still come and go."""
+    found = stick.mount_point.rglob("*")
+    return sum(TEMPORARY not in path.name and path.is_file() for path in found)
+
+
 def evidence(here: Workstation) -> dict[str, bytes]:
     return contents(here.vault / "releases") | {
         "journal": (here.vault / "journal.jsonl").read_bytes()
@@ -164,7 +170,7 @@ def test_a_medium_pulled_out_while_it_is_written_is_gone(
     state = evidence(here)
     command = held_at("write", temporaries[5].nth, here.export(stick.mount_point))
     with workstation.started(command, environment={**AS_REMOVABLE, **STEADY}) as process:
-        wait_until(lambda: len(final_names(stick)) == 5)
+        wait_until(lambda: count_finished(stick) == 5)
         written = final_names(stick)
         stick.unplug()
         stdout, stderr = process.communicate(timeout=60)
