@@ -26,6 +26,7 @@ WRITE_THESE: Final = "Write these words on paper now; they are shown once and st
 OR_YOUR_OWN: Final = "Type them with single spaces, or words of your own, rolled with dice."
 BAR_CELLS: Final = 24
 _BYTES_TOTAL: Final = "all so far"
+_RATED_BYTES: Final = 1_000_000
 
 
 # --- numbers ----------------------------------------------------------------------------
@@ -222,8 +223,9 @@ def _total_text(bars: tuple[ProgressBar, ...], elapsed_s: float) -> str:
     done = sum(bar.done_bytes for bar in bars)
     total = sum(max(bar.total_bytes, bar.done_bytes) for bar in bars)
     text = f"{_BYTES_TOTAL}: {done:,} of {bytes_text(total)}"
-    # A rate from less than a second's work says nothing.
-    if elapsed_s < 1 or not done:
+    # A rate from less than a second's work says nothing, nor does one of a few kilobytes: keys and
+    # a medium's own pace take the time then.
+    if elapsed_s < 1 or not done or total < _RATED_BYTES:
         return text
     rate = done / elapsed_s
     return f"{text}, {rate_text(rate)}, {duration_text((total - done) / rate)} left"

@@ -13,6 +13,7 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import text_name
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey
+from pai_signer.domain.release_index import DEPRECATED
 from pai_signer.errors import UsageError
 from pai_signer.workflows.engine import (
     Answer,
@@ -197,6 +198,10 @@ def list_releases(bench: Workbench) -> Workflow[ShowState]:
 def _releases(bench: Workbench) -> Outcome:
     history = bench.history()
     versions = {*bench.releases.versions(), *(r.version for r in history.releases)}
+    entries = (entry for entry in bench.journal.entries() if entry.event == DEPRECATED)
+    replacements = {
+        str(entry.facts["version"]): str(entry.facts["replacement"]) for entry in entries
+    }
     rows = []
     for version in sorted(versions, key=bench.profile.version_of):
         signed = history.find(version)
@@ -208,11 +213,14 @@ def _releases(bench: Workbench) -> Outcome:
                 "exported": bool(signed and signed.exported),
                 "confirmed": bool(signed and signed.confirmed_at),
                 "differs": bool(signed and signed.differs_at),
+                "deprecated": version in replacements,
+                "replacement": replacements.get(version),
             }
         )
     lines = tuple(
         Line(
-            ", ".join(part for part in _STAGES if row[part]) or "imported, not signed",
+            (", ".join(part for part in _STAGES if row[part]) or "imported, not signed")
+            + (f", DEPRECATED: see {row['replacement']}" if row["deprecated"] else ""),
             label=str(row["version"]),
         )
         for row in rows

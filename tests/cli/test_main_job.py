@@ -6,7 +6,6 @@ stock tools (SIG-2, SIG-3), the exported folder (EXP-1), and all of it in an emp
 namespace (SEC-1).
 """
 
-import hashlib
 import os
 import shutil
 import stat
@@ -19,6 +18,7 @@ import pytest
 
 from pai_signer.domain.journal import parse_journal
 from pai_signer.domain.minisig import STOCK_LIMITS, parse_secret_key_header
+from tests.cli.judges import openpgp_accepts, sha256, stock, stock_home
 from tests.cli.online import online_side
 from tests.cli.program import STOCK, Ended, Program
 from tests.repository import Repository, make_repository
@@ -89,10 +89,6 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return Job(said, folder / "vault", source, published, keys, repository)
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @pytest.fixture
 def download(job: Job, tmp_path: Path) -> Path:
     """What a user has: the exported files, and the artifacts beside them."""
@@ -102,27 +98,11 @@ def download(job: Job, tmp_path: Path) -> Path:
     return folder
 
 
-def stock(*command: str | Path, cwd: Path, home: Path | None = None) -> str:
-    """A stock tool that has to accept; what it said."""
-    environment = {**os.environ, "LC_ALL": "C"}
-    if home is not None:
-        environment["GNUPGHOME"] = str(home)
-    done = subprocess.run(
-        list(command), cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.fixture
 def home(job: Job, tmp_path: Path) -> Iterator[Path]:
     """A stock GNUPGHOME that knows the published certificate only."""
-    folder = tmp_path / "home"
-    folder.mkdir(mode=0o700)
-    (certificate,) = job.keys.glob("gpg-*.asc")
-    stock("gpg", "--batch", "--import", certificate, cwd=folder, home=folder)
-    yield folder
-    subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=False)
+    with stock_home(tmp_path / "home", job.keys) as folder:
+        yield folder
 
 
 # --- the session ------------------------------------------------------------------------
@@ -220,18 +200,7 @@ def test_minisign_accepts_each_signature(job: Job, download: Path, name: str) ->
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "receipt.json"])
 def test_gpg_gpgv_and_sqv_accept(job: Job, download: Path, home: Path, name: str) -> None:
-    (certificate,) = job.keys.glob("gpg-*.asc")
-    fingerprint = certificate.stem.removeprefix("gpg-")
-    said = stock(
-        "gpg", "--status-fd", "1", "--verify", f"{name}.asc", name, cwd=download, home=home
-    )
-    assert "[GNUPG:] GOODSIG" in said
-    assert fingerprint in next(x for x in said.splitlines() if "VALIDSIG" in x)
-    ring = home / "ring.gpg"
-    stock("gpg", "--export", "--output", ring, fingerprint, cwd=home, home=home)
-    assert "Good signature" in stock("gpgv", "--keyring", ring, f"{name}.asc", name, cwd=download)
-    said = stock("sqv", "--keyring", certificate, f"{name}.asc", name, cwd=download)
-    assert fingerprint in said
+    openpgp_accepts(name, download, job.keys, home)
 
 
 def test_git_fetches_the_tag_and_verifies_it(

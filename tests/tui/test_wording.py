@@ -79,6 +79,12 @@ def test_progress_of_unknown_size_shows_what_was_done_and_promises_nothing() -> 
     assert rows == ["x  10 bytes", "", "all so far: 10 of 10 bytes"]
 
 
+def test_a_few_kilobytes_after_a_minute_of_unlocking_promise_no_time() -> None:
+    bar = ProgressBar("write", 1_544, 38_043)
+    rows = wording.progress_rows(ProgressSnapshot((bar,), (), can_cancel=True), 118.0, Layout(60))
+    assert rows[-1].text == "all so far: 1,544 of 38,043 bytes"
+
+
 def test_only_others_than_the_maintainer_are_named() -> None:
     assert wording.who_acts(Actor.MAINTAINER) == ""
     assert wording.who_acts(Actor.WITNESS) == "The witness acts now."

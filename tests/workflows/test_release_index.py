@@ -259,6 +259,18 @@ def test_killed_behind_the_decision_it_is_finished_by_the_same_command(vault: Pa
         assert notice_name(RELEASE) in bench.index_store.load()
 
 
+def test_the_list_of_releases_says_which_one_is_deprecated(deprecated: Path) -> None:
+    with opened(deprecated) as bench:
+        outcome = run(bench, "release.list")
+    assert [(row["version"], row["replacement"]) for row in outcome.data["releases"]] == [
+        (RELEASE, FIX),
+        (FIX, None),
+    ]
+    bad, good = outcome.pages[0].lines
+    assert bad.text.endswith(f"DEPRECATED: see {FIX}")
+    assert "DEPRECATED" not in good.text
+
+
 class BrokenStore:
     """The power goes when the signed files are to be stored."""
 

@@ -34,6 +34,7 @@ from pai_signer.workflows.engine import (
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
 from pai_signer.workflows.pick_directory import checked_directory
 from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX, RECEIPTS, stated_digests
+from pai_signer.workflows.verify.manifest_name import manifest_name_in
 from pai_signer.workflows.verify.pins import NO_PINS, Pins
 from pai_signer.workflows.verify.verdict import Findings, outcome_of
 from pai_signer.workflows.verify.verification import ReleaseVerifier
@@ -48,7 +49,6 @@ from pai_signer.workflows.verify.verify_index import (
 from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
 
-DEFAULT_MANIFEST: Final = "SHA256SUMS"
 NOTHING_CHANGED: Final = "Nothing was changed: verifying only reads."
 #: Whoever forges a release forges the keys beside it as well.
 KEYS_FROM_THE_RELEASE: Final = (
@@ -62,7 +62,8 @@ class VerifyRequest:
 
     directory: Path
     keys: Path
-    manifest_name: str = DEFAULT_MANIFEST
+    #: None: whatever the folder shows it to be called.
+    manifest_name: str | None = None
     accept_rehearsal: bool = False
     #: Keys that whoever verifies knows from elsewhere: one of them has to vouch for this.
     pins: Pins = NO_PINS
@@ -87,37 +88,37 @@ def verify_release(
     registry = verify_registry(keys, verifiers, accept_rehearsal=practice, unchecked=unchecked)
     check_key_files(registry, keys)
     request.pins.check_are_known(registry)
-    verifier = ReleaseVerifier(
-        verifiers,
-        registry,
-        manifest_name=request.manifest_name,
-        accept_rehearsal=practice,
-        endorsements=verify_papers(
-            keys, registry, verifiers, accept_rehearsal=practice, unchecked=unchecked
-        ),
-        unchecked=unchecked,
+    endorsements = verify_papers(
+        keys, registry, verifiers, accept_rehearsal=practice, unchecked=unchecked
     )
     with sources.open(request.directory) as folder:
-        files = _small_files(
-            folder, lambda name: _is_small(name, request.manifest_name), MAX_RECEIPT_BYTES
+        manifest_name = request.manifest_name or manifest_name_in(folder, registry)
+        verifier = ReleaseVerifier(
+            verifiers,
+            registry,
+            manifest_name=manifest_name,
+            accept_rehearsal=practice,
+            endorsements=endorsements,
+            unchecked=unchecked,
         )
-        artifacts = _read_artifacts(folder, files, request.manifest_name, progress)
+        files = _small_files(folder, lambda name: _is_small(name, manifest_name), MAX_RECEIPT_BYTES)
+        artifacts = _read_artifacts(folder, files, manifest_name, progress)
         verified = verifier.verify(files, artifacts)
         # One that was hashed for what an unchecked receipt says of it was compared with nothing.
         compared = {*verified.artifacts_checked, *(n for n in artifacts if _has_own(n, files))}
         left = _left_alone(folder.listing(), {*files, *compared}, verified)
-    request.pins.check_vouch(registry, verified, request.manifest_name, unchecked or [])
+    request.pins.check_vouch(registry, verified, manifest_name, unchecked or [])
     index = ask_index(keys, registry, verifiers, accept_rehearsal=practice, unchecked=unchecked)
     verdict = IndexVerdict()
     if isinstance(index, VerifiedIndex):
-        manifest = files.get(request.manifest_name)
+        manifest = files.get(manifest_name)
         digest = hashlib.sha256(manifest).hexdigest() if manifest is not None else None
         verdict = judge_by_index(index, verified.version, digest, verified.tag_oid)
     more = index_statements(index, verdict, request.earlier_index, sources)
     if _is_within(request.keys, request.directory) and request.pins == NO_PINS:
         more = (*more, Statement(KEYS_FROM_THE_RELEASE, proved=False))
     findings = Findings(verified, verdict, more, left, tuple(unchecked or ()))
-    return outcome_of(findings, registry.project, request.manifest_name)
+    return outcome_of(findings, registry.project, manifest_name)
 
 
 class VerifyState(Record, frozen=True, kw_only=True):
