@@ -29,7 +29,7 @@ from pai_signer.workflows.engine import (
 from pai_signer.workflows.pick_directory import (
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.release.commit_facts import describe_commit
 from pai_signer.workflows.release.evaluate import evaluate_import
@@ -75,11 +75,11 @@ def import_release(
     """
     second = "folder" if second_directory else "typed" if digests else ""
     start = ImportState(
-        directory=checked_directory(directory) if directory else "",
+        directory=given_directory(directory),
         version=bench.release_name(version) if version else "",
         revision=None if commit is None else checked_revision(commit),
         second=second,
-        second_directory=checked_directory(second_directory) if second_directory else "",
+        second_directory=given_directory(second_directory),
         typed_digests={n: checked_digest(d) for n, d in (digests or {}).items()},
     )
     return Workflow(

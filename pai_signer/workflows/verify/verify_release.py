@@ -32,7 +32,7 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import checked_directory, given_directory
 from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX, RECEIPTS, stated_digests
 from pai_signer.workflows.verify.pins import NO_PINS, Pins
 from pai_signer.workflows.verify.verdict import Findings, outcome_of
@@ -147,8 +147,8 @@ def verify_folder(
         key="",
         title="Verify a release",
         start=VerifyState(
-            directory=checked_directory(directory) if directory else "",
-            keys=checked_directory(keys) if keys else "",
+            directory=given_directory(directory),
+            keys=given_directory(keys),
         ),
         steps=(_AskFolder(), _AskKeys(), verify),
         outcome=verify.outcome,
