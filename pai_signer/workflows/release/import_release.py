@@ -31,6 +31,11 @@ from pai_signer.workflows.pick_directory import (
     TypeFolder,
     given_directory,
 )
+from pai_signer.workflows.release.as_imported import (
+    IMPORTED,
+    check_as_imported,
+    imported_facts,
+)
 from pai_signer.workflows.release.commit_facts import describe_commit
 from pai_signer.workflows.release.evaluate import evaluate_import
 from pai_signer.workflows.release.expected_digests import expected_digests
@@ -304,6 +309,13 @@ class _Read(Step[ImportState]):
             if bench.releases.load_candidate(state.version) is not None
             else None
         )
+        if before is not None:
+            kept = msgspec.structs.replace(
+                before,
+                artifacts=() if artifacts else before.artifacts,
+                commit=None if commit else before.commit,
+            )
+            check_as_imported(bench, kept)
         candidate = Candidate(
             version=state.version,
             imported_at=bench.clock.now().isoformat(),
@@ -314,16 +326,8 @@ class _Read(Step[ImportState]):
             ignored=found.ignored,
         )
         bench.releases.save_candidate(state.version, encode_record(candidate))
-        bench.journal.append(
-            "release.imported",
-            {
-                "version": state.version,
-                "source": state.directory,
-                "artifacts": {a.file.name: a.file.sha256 for a in candidate.artifacts},
-                "commit": candidate.commit.oid if candidate.commit else None,
-                "command": _command(state),
-            },
-        )
+        facts = {"source": state.directory, "command": _command(state)}
+        bench.journal.append(IMPORTED, {**imported_facts(candidate), **facts})
 
 
 def _command(state: ImportState) -> str:
