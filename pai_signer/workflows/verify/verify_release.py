@@ -34,6 +34,7 @@ from pai_signer.workflows.engine import (
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
 from pai_signer.workflows.pick_directory import checked_directory, given_directory
 from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX, RECEIPTS, stated_digests
+from pai_signer.workflows.verify.due_signatures import due_and_missing
 from pai_signer.workflows.verify.pins import NO_PINS, Pins
 from pai_signer.workflows.verify.verdict import Findings, outcome_of
 from pai_signer.workflows.verify.verification import ReleaseVerifier
@@ -114,9 +115,18 @@ def verify_release(
         digest = hashlib.sha256(manifest).hexdigest() if manifest is not None else None
         verdict = judge_by_index(index, verified.version, digest, verified.tag_oid)
     more = index_statements(index, verdict, request.earlier_index, sources)
-    if _is_within(request.keys, request.directory) and request.pins == NO_PINS:
+    came_along = _is_within(request.keys, request.directory) and request.pins == NO_PINS
+    if came_along:
         more = (*more, Statement(KEYS_FROM_THE_RELEASE, proved=False))
-    findings = Findings(verified, verdict, more, left, tuple(unchecked or ()))
+    findings = Findings(
+        verified,
+        verdict,
+        more,
+        left,
+        tuple(unchecked or ()),
+        came_along,
+        due_and_missing(registry, verified),
+    )
     return outcome_of(findings, registry.project, request.manifest_name)
 
 
