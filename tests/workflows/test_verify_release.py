@@ -21,6 +21,7 @@ from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry, parse_registry
 from pai_signer.errors import CannotTell, SignerError, UntrustedKey
 from pai_signer.workflows.engine import Outcome
+from pai_signer.workflows.verify.verify_index import NO_INDEX
 from pai_signer.workflows.verify.verify_release import (
     KEYS_FROM_THE_RELEASE,
     VerifyRequest,
@@ -83,6 +84,7 @@ def test_a_whole_release_is_good_and_says_by_whom(folder: Path) -> None:
     assert "2 of 2 files match the signed manifest, the tag is signed" in outcome.data["text"]
     assert "The keys came with the release" in outcome.data["text"]
     assert unproved(outcome) == [
+        NO_INDEX,
         KEYS_FROM_THE_RELEASE,
         "UPLOAD.md: NOT SIGNED, not checked",
         "reminders.ics: NOT SIGNED, not checked",
