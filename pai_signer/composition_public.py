@@ -30,18 +30,22 @@ class OptionalGpg:
         fingerprints: Iterable[str],
     ) -> OpenPgpSignature:
         """As ``GpgVerifier`` does, which is loaded now: it stands on what is Unix's alone."""
+        if sys.platform == "win32":  # its gpg is not driven from here
+            raise _no_gpg()
         try:
-            if sys.platform == "win32":
-                raise ImportError("its gpg is not driven from here")  # noqa: TRY301
             from pai_signer.adapters.gpg_verify import GpgVerifier  # noqa: PLC0415 - see above
         except ImportError as error:
-            raise ToolMissing(
-                "VER-1/no-gpg",
-                "This program cannot drive gpg on this system.",
-                "Check the .asc files with gpg itself, as docs/verify-pai.md shows.",
-            ) from error
+            raise _no_gpg() from error
         verifier = GpgVerifier(self._clock)
         return verifier.verify_detached(data, signature, certificates, fingerprints)
+
+
+def _no_gpg() -> ToolMissing:
+    return ToolMissing(
+        "VER-1/no-gpg",
+        "This program cannot drive gpg on this system.",
+        "Check the .asc files with gpg itself, as docs/verify-pai.md shows.",
+    )
 
 
 def public_verifiers() -> Verifiers:

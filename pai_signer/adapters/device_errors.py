@@ -32,8 +32,15 @@ _CAUSES: Final = {
         (
             "gone",
             "the medium was pulled out or is failing",
-            "Plug it in again and start this step anew; if it fails again, use another medium.",
+            "What was written last may not be on it. Plug it in again and start this step anew; "
+            "if it fails again, use another medium.",
         ),
+    ),
+    errno.EINTR: (
+        "interrupted",
+        "it was interrupted before it was known to be done",
+        "What was written last may not be on the medium. Start this step anew: it compares all "
+        "that it finds there.",
     ),
     errno.EFBIG: (
         "too-large",

@@ -28,7 +28,7 @@ from pai_signer.workflows.engine import (
     TypedText,
     Workflow,
 )
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.verify.covered import RECEIPTS
 from pai_signer.workflows.verify.verification import ReleaseVerifier
 from pai_signer.workflows.workbench import Workbench
@@ -114,7 +114,7 @@ def verify_journal(
 
 
 def _checked_receipt(text: str) -> str:
-    path = checked_directory(text) if text else ""
+    path = given_directory(text)
     if path and Path(path).name not in RECEIPTS:
         raise UsageError(
             "JRN-1/no-receipt",

@@ -186,7 +186,7 @@ class Step(ABC, Generic[S]):
     id: str
     title: str
     actor: Actor = Actor.MAINTAINER
-    unchanged: ClassVar[str] = "Nothing was signed and no file was changed."
+    unchanged: str = "Nothing was signed and no file was changed."
     #: What a ceremony's printed script says below the title, and what is filled in by hand.
     in_script: tuple[str, ...] = ()
     blanks: tuple[str, ...] = ()

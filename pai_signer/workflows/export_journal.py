@@ -14,7 +14,7 @@ from pai_signer.workflows.pick_directory import (
     DirectoryState,
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.workbench import Workbench
 
@@ -34,7 +34,7 @@ def export_journal(bench: Workbench, directory: str = "") -> Workflow[ExportJour
         name="export-journal",
         key="",
         title="Export the journal",
-        start=ExportJournalState(directory=checked_directory(directory) if directory else ""),
+        start=ExportJournalState(directory=given_directory(directory)),
         steps=(PickMedium(bench.media, PURPOSE), TypeFolder(PURPOSE), _Write(bench)),
         outcome=_outcome,
     )

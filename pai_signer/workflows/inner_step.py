@@ -36,6 +36,7 @@ class InnerStep(Step[Outer], Generic[Outer, Inner]):
         self._suffix = suffix
         self.id = f"{inner.id}{suffix}"
         self.title = inner.title
+        self.unchanged = inner.unchanged
         self.in_script = inner.in_script
         self.blanks = inner.blanks
 

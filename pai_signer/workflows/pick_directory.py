@@ -39,6 +39,11 @@ def checked_directory(path: str) -> str:
     return str(Path(path).absolute())
 
 
+def given_directory(path: str) -> str:
+    """The same of an argument; an empty one was not given and is asked for."""
+    return checked_directory(path) if path else ""
+
+
 class PickMedium(Step[D], Generic[D]):
     """Choose among the removable media, or say that a folder will be typed."""
 
@@ -65,8 +70,7 @@ class PickMedium(Step[D], Generic[D]):
         return (Page(self._purpose, empty),)
 
     def question(self, state: D) -> Question:
-        options = (*self._options(), Option(FOLDER, "a folder (type its path)"))
-        return Choice("medium", self._purpose, options=options)
+        return Choice("medium", self._purpose, options=tuple(self._options()))
 
     def act(self, state: D, answer: Answer, progress: Progress) -> D:
         if answer == FOLDER:
@@ -84,6 +88,7 @@ class PickMedium(Step[D], Generic[D]):
     def _options(self) -> Iterator[Option]:
         for medium in self._media.list():
             yield Option(medium.device, f"{medium.device}  {_facts(medium)}")
+        yield Option(FOLDER, "a folder (type its path)")
 
 
 class TypeFolder(Step[D], Generic[D]):

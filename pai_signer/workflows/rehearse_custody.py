@@ -48,7 +48,7 @@ class PracticeCustody:
             "first-maintainer": PEOPLE[0],
             "second": PEOPLE[1],
             "fingerprint": " ".join(digest_groups(self._fingerprint())),
-            "export-medium": self.plan.uploads,
+            "medium-export": self.plan.uploads,
             **as_answers({**own, **self.phrases}),
         }
         media = {"first": first, "second": second}

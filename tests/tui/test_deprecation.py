@@ -62,7 +62,7 @@ async def test_a_release_is_deprecated_by_keyboard(tmp_path: Path) -> None:
                 await it.press("enter")
             await it.until("index are signed", "Done.", within_s=60)
             await it.press("enter")
-            await it.until("Where shall the notice go?")
+            await it.until("Where to write the notice")
             await choose(it, "nowhere now")
             await it.until("Deprecated", f"DEPRECATED, see {FIX}")
         assert listed(index_now(bench))[RELEASE].is_deprecated

@@ -35,9 +35,9 @@ def test_on_a_medium_it_is_one_file_named_by_its_content(keyed: Workbench, tmp_p
 
 
 def test_from_the_app_a_medium_or_the_screen_is_chosen(keyed: Workbench, tmp_path: Path) -> None:
-    answers = {"to": "medium", "medium": "folder", "directory": str(tmp_path)}
+    answers = {"medium": "folder", "directory": str(tmp_path)}
     assert Path(str(run(keyed, DRILL, answers).data["file"])).is_relative_to(tmp_path)
-    assert run(keyed, DRILL, {"to": "screen"}).data["file"] is None
+    assert run(keyed, DRILL, {"medium": "stays"}).data["file"] is None
 
 
 def test_a_medium_that_is_not_there_leaves_no_entry(keyed: Workbench, tmp_path: Path) -> None:

@@ -403,14 +403,7 @@ def test_after_a_crash_everything_is_read_and_typed_again(imported: Workbench) -
 
 
 def test_a_saved_state_that_says_it_was_reviewed_arms_nothing(imported: Workbench) -> None:
-    """Another candidate and a forged state in the vault: its pages are still read first (REV-1)."""
-    candidate = imported.candidate(RELEASE)
-    first = candidate.artifacts[0]
-    evil = msgspec.structs.replace(first.file, sha256=hashlib.sha256(b"evil").hexdigest())
-    forged = msgspec.structs.replace(first, file=evil, expected=())
-    artifacts = (forged, *candidate.artifacts[1:])
-    changed = msgspec.structs.replace(candidate, artifacts=artifacts)
-    imported.releases.save_candidate(RELEASE, encode_record(changed))
+    """A forged state in the vault: the pages are still read first (REV-1)."""
     arguments = {"version": RELEASE, "waive.POL-7": WHY, "waive.IMP-4": WHY}
     honest = catalogue.begin(imported, "release.sign", arguments)
     honest.answer(YES, Progress())
@@ -427,11 +420,79 @@ def test_a_saved_state_that_says_it_was_reviewed_arms_nothing(imported: Workbenc
     assert resumed.step is not None
     assert resumed.step.id == "review"
     shown = [line.text for page in resumed.step.pages(resumed.state) for line in page.lines]
-    assert any(evil.sha256[:16] in text.replace(" ", "") for text in shown)
+    digest = imported.candidate(RELEASE).artifacts[0].file.sha256
+    assert any(digest[:16] in text.replace(" ", "") for text in shown)
     resumed.answer("", Progress())
     with pytest.raises(UsageError):
         resumed.answer("v9.9.9", Progress())
     assert nothing_is_signed(imported)
+
+
+# --- only as it was imported ------------------------------------------------------------------
+
+
+def forge(bench: Workbench, **changed: str) -> None:
+    """Change what the vault keeps of the first artifact between import and signing."""
+    candidate = bench.candidate(RELEASE)
+    first, *others = candidate.artifacts
+    other = msgspec.structs.replace(first, file=msgspec.structs.replace(first.file, **changed))
+    forged = msgspec.structs.replace(candidate, artifacts=(other, *others))
+    bench.releases.save_candidate(RELEASE, encode_record(forged))
+
+
+@pytest.mark.parametrize("digest", ["sha256", "blake2b_512"])
+def test_digests_that_the_import_did_not_journal_are_never_signed(
+    imported: Workbench, digest: str
+) -> None:
+    """An artifact's own signature is over BLAKE2b alone: that digest is held as well (IMP-3)."""
+    of_evil = {
+        "sha256": hashlib.sha256(b"evil").hexdigest(),
+        "blake2b_512": hashlib.blake2b(b"evil").hexdigest(),
+    }
+    forge(imported, **{digest: of_evil[digest]})
+    before = events(imported)
+    with pytest.raises(PolicyRefused) as refused:
+        catalogue.begin(imported, "release.sign", {"version": RELEASE, "waive.POL-7": WHY})
+    assert refused.value.code == "IMP-3/changed-since"
+    assert nothing_is_signed(imported)
+    assert events(imported) == before
+
+
+def test_who_vouched_is_what_was_found_at_the_import(imported: Workbench) -> None:
+    candidate = imported.candidate(RELEASE)
+    unvouched = tuple(msgspec.structs.replace(a, expected=()) for a in candidate.artifacts)
+    forged = msgspec.structs.replace(candidate, artifacts=unvouched)
+    imported.releases.save_candidate(RELEASE, encode_record(forged))
+    with pytest.raises(PolicyRefused, match="not what the journal says"):
+        sign(imported)
+    assert nothing_is_signed(imported)
+
+
+def test_another_commit_than_the_imported_one_is_never_tagged(imported: Workbench) -> None:
+    candidate = imported.candidate(RELEASE)
+    assert candidate.commit is not None
+    other = msgspec.structs.replace(candidate.commit, oid="a" * 40)
+    forged = msgspec.structs.replace(candidate, commit=other)
+    imported.releases.save_candidate(RELEASE, encode_record(forged))
+    with pytest.raises(PolicyRefused, match="other commit"):
+        sign(imported)
+    assert not imported.releases.staged(RELEASE)
+    assert "release.signing" not in events(imported)
+
+
+def test_a_later_import_does_not_take_a_forged_part_for_its_own(
+    imported: Workbench, tmp_path: Path
+) -> None:
+    forge(imported, sha256=hashlib.sha256(b"evil").hexdigest())
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    for path in downloads().glob("*.bundle"):
+        shutil.copy2(path, bundle)
+    with pytest.raises(PolicyRefused, match="other artifacts"):
+        run(imported, "release.import", directory=str(bundle), version=RELEASE)
+    assert nothing_is_signed(imported)
+    run(imported, "release.import", directory=str(downloads()))
+    sign(imported)
 
 
 def test_secrets_are_wiped_when_the_signing_is_over(imported: Workbench) -> None:

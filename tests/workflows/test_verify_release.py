@@ -21,6 +21,7 @@ from pai_signer.domain.records import encode_record
 from pai_signer.domain.registry import Algorithm, KeyState, RegisteredKey, Registry, parse_registry
 from pai_signer.errors import CannotTell, SignerError, UntrustedKey
 from pai_signer.workflows.engine import Outcome
+from pai_signer.workflows.verify.verify_index import NO_INDEX
 from pai_signer.workflows.verify.verify_release import (
     KEYS_FROM_THE_RELEASE,
     VerifyRequest,
@@ -81,7 +82,9 @@ def test_a_whole_release_is_good_and_says_by_whom(folder: Path) -> None:
     assert outcome.data["files_checked"] == [AMD, ARM]
     assert outcome.data["signatures_missing"] == []
     assert "2 of 2 files match the signed manifest, the tag is signed" in outcome.data["text"]
+    assert "The keys came with the release" in outcome.data["text"]
     assert unproved(outcome) == [
+        NO_INDEX,
         KEYS_FROM_THE_RELEASE,
         "UPLOAD.md: NOT SIGNED, not checked",
         "reminders.ics: NOT SIGNED, not checked",
@@ -111,6 +114,9 @@ def test_one_missing_signature_is_said_in_the_verdict(
     outcome = verify(folder)
     assert outcome.data["signatures_missing"] == [system]
     assert f"A signature is missing: {system}." in outcome.data["text"]
+    assert outcome.data["verdict"] == "could-not-tell"
+    assert outcome.refusal is not None
+    assert (outcome.refusal.code, outcome.refusal.exit_code) == ("VER-1/signature-missing", 5)
 
 
 def test_without_any_signature_it_cannot_be_told(folder: Path) -> None:
@@ -240,7 +246,9 @@ def test_keys_from_elsewhere_are_not_said_to_be_of_the_release(
     folder: Path, tmp_path: Path
 ) -> None:
     keys = shutil.copytree(folder / "keys", tmp_path / "known")
-    assert KEYS_FROM_THE_RELEASE not in unproved(verify(folder, Path(keys)))
+    outcome = verify(folder, Path(keys))
+    assert KEYS_FROM_THE_RELEASE not in unproved(outcome)
+    assert "came with the release" not in outcome.data["text"]
 
 
 # --- wrong ------------------------------------------------------------------------------------

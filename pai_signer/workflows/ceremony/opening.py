@@ -102,12 +102,20 @@ class _Begin(CeremonyStep[C]):
         if not state.ceremony:  # walked back to: it stays the same ceremony
             begun = msgspec.structs.replace(
                 state,
-                ceremony=f"{now:%Y%m%dT%H%M%SZ}-{self._plan.name}",
+                ceremony=_new_id(bench, f"{now:%Y%m%dT%H%M%SZ}-{self._plan.name}"),
                 began_at=now,
                 journal_at_begin=journal_head(bench),
             )
         you = Participant(role=Role.MAINTAINER, name=bench.info.maintainer_name)
         return self._behind(msgspec.structs.replace(begun, participants=(you,)))
+
+
+def _new_id(bench: Workbench, wanted: str) -> str:
+    """An ID that no ceremony has: of two in one second, the second overwrites no transcript."""
+    held, number, free = bench.ceremonies.names(), 2, wanted
+    while free in held:
+        free, number = f"{wanted}-{number}", number + 1
+    return free
 
 
 class _Person(CeremonyStep[C]):

@@ -29,7 +29,7 @@ from pai_signer.workflows.pick_directory import (
     DirectoryState,
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.show import Choose, ShowState, showing
 from pai_signer.workflows.workbench import Workbench
@@ -184,7 +184,7 @@ def export_ceremonies(bench: Workbench, directory: str = "") -> Workflow[ExportC
         name="export-ceremonies",
         key="",
         title="Export the transcripts",
-        start=ExportCeremoniesState(directory=checked_directory(directory) if directory else ""),
+        start=ExportCeremoniesState(directory=given_directory(directory)),
         steps=(PickMedium(bench.media, PURPOSE), TypeFolder(PURPOSE), _Write(bench)),
         outcome=lambda state: _exported(bench, state),
     )

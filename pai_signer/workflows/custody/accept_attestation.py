@@ -23,7 +23,7 @@ from pai_signer.workflows.pick_directory import (
     DirectoryState,
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.workbench import Workbench
 
@@ -45,7 +45,7 @@ def accept_attestation(bench: Workbench, directory: str = "") -> Workflow[Accept
         name="accept-attestation",
         key="",
         title="Accept an attestation",
-        start=AcceptState(directory=checked_directory(directory) if directory else ""),
+        start=AcceptState(directory=given_directory(directory)),
         steps=(
             PickMedium(bench.media, PURPOSE, read_only=True),
             TypeFolder(PURPOSE),

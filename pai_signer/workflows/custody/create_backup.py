@@ -34,7 +34,7 @@ from pai_signer.workflows.custody.proved_pages import (
 from pai_signer.workflows.engine import Outcome, Workflow
 from pai_signer.workflows.keys.sign_registry import GPG
 from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.unmount import unmounted_line
 from pai_signer.workflows.workbench import Workbench
 
@@ -55,7 +55,7 @@ def create_backup(
         title="Make a backup",
         start=MakeState(
             custodian=checked_custodian(bench, custodian) if custodian else "",
-            directory=checked_directory(directory) if directory else "",
+            directory=given_directory(directory),
         ),
         steps=making_steps(_AllKeys(bench), own),
         outcome=lambda state: _outcome(bench, state),

@@ -41,7 +41,7 @@ from pai_signer.workflows.inner_step import InnerStep
 from pai_signer.workflows.pick_directory import (
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.workbench import Workbench
@@ -99,8 +99,8 @@ def paper_backup(
         key="",
         title="Backup on paper",
         start=PaperState(
-            source=UnmountState(directory=checked_directory(source) if source else ""),
-            directory=checked_directory(directory) if directory else "",
+            source=UnmountState(directory=given_directory(source)),
+            directory=given_directory(directory),
             number=int(number or 0),
         ),
         steps=(

@@ -22,7 +22,7 @@ from pai_signer.workflows.custody.restore_look import (
 )
 from pai_signer.workflows.custody.restore_state import NAME, MediaRead, RestoreState
 from pai_signer.workflows.engine import Outcome, Workflow
-from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
+from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, given_directory
 from pai_signer.workflows.workbench import Workbench
 
 PURPOSE = "Which medium holds the backup?"
@@ -30,7 +30,7 @@ PURPOSE = "Which medium holds the backup?"
 
 def restore_backup(bench: Workbench, directory: str = "") -> Workflow[Any]:
     """Build the workflow that restores, or, for a vault with keys, the one that compares."""
-    place = checked_directory(directory) if directory else ""
+    place = given_directory(directory)
     if bench.registry_store.load() and not bench.states.load(NAME):
         return compare_backup(bench, place)
     media = MediaRead(bench)

@@ -5,7 +5,6 @@ comes of it is a signed attestation that a second workstation takes into its own
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +27,7 @@ from pai_signer.domain.custody import (
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.errors import PolicyRefused, UsageError
+from pai_signer.workflows.carry_out import CarryOut, CarryOutState, carry_out_steps
 from pai_signer.workflows.ceremony.closing import close_given_up, closing
 from pai_signer.workflows.ceremony.frame import (
     Plan,
@@ -57,8 +57,6 @@ from pai_signer.workflows.custody.session_turns import turn_steps
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
-    Choice,
-    Option,
     Outcome,
     Question,
     Step,
@@ -68,17 +66,15 @@ from pai_signer.workflows.engine import (
 from pai_signer.workflows.inner_step import InnerStep
 from pai_signer.workflows.keys.key_dates import NOT_COMPARED, check_clock
 from pai_signer.workflows.keys.signer_passphrases import MinisignPassphrase, OpenPgpPassphrase
-from pai_signer.workflows.pick_directory import (
-    DirectoryState,
-    PickMedium,
-    TypeFolder,
-    checked_directory,
-)
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.workbench import Workbench
 
-EXPORT: Final = "Where to write the attestation, for the other workstation?"
-#: The menu value for carrying it out at another time; no device is called so.
-LATER: Final = "later"
+EXPORT: Final = CarryOut(
+    title="Carry the attestation out",
+    purpose="Where to write the attestation, for the other workstation?",
+    instead="later, with the transcripts (ceremony export)",
+    unchanged="The attestation stands in the vault, with its ceremony.",
+)
 
 
 def plan() -> Plan:
@@ -114,18 +110,14 @@ def backup_session(
     check_can_prove(bench)
     what = plan()
     recorder: TranscriptRecorder[SessionState] = TranscriptRecorder(bench.clock)
-
-    def place(text: str) -> str:
-        return checked_directory(text) if text else ""
-
     return Workflow(
         name=NAME,
         key="",
         title=what.title,
         start=SessionState(
-            first=Part(directory=place(first)),
-            second=Part(directory=place(second)),
-            export=DirectoryState(directory=place(export)),
+            first=Part(directory=given_directory(first)),
+            second=Part(directory=given_directory(second)),
+            export=CarryOutState(directory=given_directory(export)),
         ),
         steps=_steps(bench, what),
         outcome=lambda state: _outcome(bench, state),
@@ -162,6 +154,7 @@ def _steps(bench: Workbench, what: Plan) -> tuple[Step[SessionState], ...]:
 
     minisign: Step[SessionState] = MinisignPassphrase(bench, nobody_ends, is_attested)
     openpgp: Step[SessionState] = OpenPgpPassphrase(bench, nobody_ends, is_attested)
+    carry_out: tuple[Step[CarryOutState], ...] = carry_out_steps(bench.media, EXPORT)
     return (
         *before,
         _FirstMaintainer(bench),
@@ -172,14 +165,7 @@ def _steps(bench: Workbench, what: Plan) -> tuple[Step[SessionState], ...]:
         openpgp,
         _Attest(bench),
         *after,
-        _PickExport(bench),
-        InnerStep(
-            TypeFolder(EXPORT),
-            lambda state: state.export,
-            lambda state, export: msgspec.structs.replace(state, export=export),
-            lambda state: state.export.wants_to_type and not state.later,
-            "-export",
-        ),
+        *(_of_export(step) for step in carry_out),
         _Export(bench),
     )
 
@@ -308,45 +294,25 @@ def _attestation(bench: Workbench, state: SessionState) -> Attestation:
 # --- carrying it out -----------------------------------------------------------------------------
 
 
-class _PickExport(SessionStep):
-    """A medium for the other workstation, or later."""
-
-    id = "export-medium"
-    title = "Carry the attestation out"
-    unchanged = "The attestation stands in the vault, with its ceremony."
-
-    def __init__(self, bench: Workbench) -> None:
-        super().__init__(bench)
-        self._pick: PickMedium[DirectoryState] = PickMedium(bench.media, EXPORT)
-
-    def done(self, state: SessionState) -> bool:
-        return state.later or bool(state.exported) or self._pick.done(state.export)
-
-    def pages(self, state: SessionState) -> Sequence[Page]:
-        return self._pick.pages(state.export)
-
-    def question(self, state: SessionState) -> Question:
-        asked = self._pick.question(state.export)
-        options = asked.options if isinstance(asked, Choice) else ()
-        later = Option(LATER, "later, with the transcripts (ceremony export)")
-        return Choice(self.id, EXPORT, default=LATER, options=(*options, later))
-
-    def act(self, state: SessionState, answer: Answer, progress: Progress) -> SessionState:
-        if answer == LATER:
-            return msgspec.structs.replace(state, later=True)
-        export = self._pick.act(state.export, answer, progress)
-        return msgspec.structs.replace(state, export=export)
+def _of_export(step: Step[CarryOutState]) -> Step[SessionState]:
+    return InnerStep(
+        step,
+        lambda state: state.export,
+        lambda state, export: msgspec.structs.replace(state, export=export),
+        lambda state: not state.exported,
+        "-export",
+    )
 
 
 class _Export(SessionStep):
     """Written durably, read back, unmounted (EXP-2)."""
 
     id = "export"
-    title = "Carry the attestation out"
-    unchanged = _PickExport.unchanged
+    title = EXPORT.title
+    unchanged = EXPORT.unchanged
 
     def done(self, state: SessionState) -> bool:
-        return state.later or bool(state.exported)
+        return state.export.stays or bool(state.exported)
 
     def question(self, state: SessionState) -> Question:
         return Automatic(self.id)

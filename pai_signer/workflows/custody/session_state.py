@@ -12,13 +12,13 @@ from pai_signer.domain.custody import MediumIdentity, Outcome
 from pai_signer.domain.page import Line, Page
 from pai_signer.domain.registry import Algorithm
 from pai_signer.errors import CustodyError
+from pai_signer.workflows.carry_out import CarryOutState
 from pai_signer.workflows.ceremony.frame import CeremonyState
 from pai_signer.workflows.custody.custodian import CustodianState, checked_custodian
 from pai_signer.workflows.custody.custodian_passphrases import CUSTODIAN, SECOND
 from pai_signer.workflows.custody.prove_set import Held, ProvedKey, record_failure
 from pai_signer.workflows.custody.seen import Seen
 from pai_signer.workflows.engine import YES, Step
-from pai_signer.workflows.pick_directory import DirectoryState
 from pai_signer.workflows.workbench import Workbench
 
 NAME: Final = "backup-session"
@@ -45,8 +45,7 @@ class SessionState(CeremonyState, frozen=True, kw_only=True):
     cross_check: CrossCheck | None = None
     attestation: str = ""
     #: Where the attestation goes; ``exported`` is the folder there.
-    export: DirectoryState = DirectoryState()
-    later: bool = False
+    export: CarryOutState = CarryOutState()
     exported: str = ""
 
 

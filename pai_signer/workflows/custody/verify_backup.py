@@ -43,7 +43,12 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.keys.key_dates import NOT_COMPARED, check_clock
-from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
+from pai_signer.workflows.pick_directory import (
+    PickMedium,
+    TypeFolder,
+    checked_directory,
+    given_directory,
+)
 from pai_signer.workflows.unmount import Unmount, unmounted_line
 from pai_signer.workflows.workbench import Workbench
 
@@ -82,7 +87,7 @@ def verify_backup(
         title="Verify a backup",
         start=VerifyState(
             custodian=checked_custodian(bench, custodian) if custodian else "",
-            directory=checked_directory(directory) if directory else "",
+            directory=given_directory(directory),
         ),
         steps=(
             ChooseCustodian(bench, WHOSE),

@@ -35,7 +35,7 @@ from pai_signer.workflows.keys.add_keys_steps import (
 )
 from pai_signer.workflows.keys.rotation_compromise import awaited_key
 from pai_signer.workflows.keys.sign_registry import ALGORITHMS, GPG, MINISIGN, SystemName
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.workbench import Workbench
 
 DISCARDED: Final = "key.birth-discarded"
@@ -55,7 +55,7 @@ def generate_keys(bench: Workbench, only: SystemName | None = None) -> Workflow[
 
 def import_key(bench: Workbench, system: SystemName, key_file: str = "") -> Workflow[AddKeysState]:
     """Build the ceremony that takes in an existing secret key and proves it."""
-    path = checked_directory(key_file) if key_file else ""
+    path = given_directory(key_file)
     return _add_keys(bench, _to_import(system, path))
 
 

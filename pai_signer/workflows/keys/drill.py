@@ -12,36 +12,31 @@ from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm
 from pai_signer.errors import PolicyRefused
+from pai_signer.workflows.carry_out import CarryOut, CarryOutState, carry_out_steps
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
-    Choice,
-    Option,
     Outcome,
     Question,
     Step,
     Workflow,
 )
-from pai_signer.workflows.pick_directory import (
-    DirectoryState,
-    PickMedium,
-    TypeFolder,
-    checked_directory,
-)
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.workbench import Workbench
 
 DRILLED: Final = "key.drill"
-PURPOSE: Final = "Where to write the pack?"
 FILE_SUFFIX: Final = ".txt"
+CARRY_OUT: Final = CarryOut(
+    title="Prepare for a compromise",
+    purpose="Where to write the pack, to be printed?",
+    instead="nowhere: show it on the screen only",
+    unchanged="Nothing was written, and no key was touched.",
+)
 
-SCREEN: Final = "screen"
-MEDIUM: Final = "medium"
 
+class DrillState(CarryOutState, frozen=True, kw_only=True):
+    """Where it stands; the pack is shown, wherever it is written."""
 
-class DrillState(DirectoryState, frozen=True, kw_only=True):
-    """Where it stands; ``to`` is the screen or a medium."""
-
-    to: str = ""
     file: str = ""
     journalled: bool = False
 
@@ -57,60 +52,20 @@ def prepare_drill(bench: Workbench, directory: str = "") -> Workflow[DrillState]
     return Workflow(
         name="drill",
         key="",
-        title="Prepare for a compromise",
-        start=DrillState(
-            to=MEDIUM if directory else "",
-            directory=checked_directory(directory) if directory else "",
-        ),
-        steps=(_Where(), _Medium(bench), _Folder(), _Write(bench)),
+        title=CARRY_OUT.title,
+        start=DrillState(directory=given_directory(directory)),
+        steps=(*carry_out_steps(bench.media, CARRY_OUT), _Write(bench)),
         outcome=lambda state: _outcome(bench, state),
     )
-
-
-class _Where(Step[DrillState]):
-    """On the screen only, or onto a medium that goes to a printer."""
-
-    id = "where"
-    title = "Prepare for a compromise"
-    unchanged = "Nothing was written."
-
-    def done(self, state: DrillState) -> bool:
-        return bool(state.to)
-
-    def question(self, state: DrillState) -> Question:
-        options = (
-            Option(SCREEN, "show it on the screen"),
-            Option(MEDIUM, "show it and write it to a medium, to be printed"),
-        )
-        return Choice("to", "Where is the pack to go?", default=SCREEN, options=options)
-
-    def act(self, state: DrillState, answer: Answer, progress: Progress) -> DrillState:
-        return msgspec.structs.replace(state, to=str(answer))
-
-
-class _Medium(PickMedium[DrillState]):
-    def __init__(self, bench: Workbench) -> None:
-        super().__init__(bench.media, PURPOSE)
-
-    def done(self, state: DrillState) -> bool:
-        return state.to == SCREEN or super().done(state)
-
-
-class _Folder(TypeFolder[DrillState]):
-    def __init__(self) -> None:
-        super().__init__(PURPOSE)
-
-    def done(self, state: DrillState) -> bool:
-        return state.to == SCREEN or super().done(state)
 
 
 class _Write(Step[DrillState]):
     """Write it where it shall go, and journal that it was prepared."""
 
     id = "write"
-    title = "Prepare for a compromise"
+    title = CARRY_OUT.title
     commit_point = True
-    unchanged = "Nothing was written, and no key was touched."
+    unchanged = CARRY_OUT.unchanged
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench

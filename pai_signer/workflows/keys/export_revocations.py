@@ -16,7 +16,7 @@ from pai_signer.workflows.pick_directory import (
     DirectoryState,
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.workbench import Workbench
 
@@ -47,7 +47,7 @@ def export_revocations(bench: Workbench, directory: str = "") -> Workflow[Export
         name="export-revocations",
         key="",
         title="Revocation certificates",
-        start=ExportRevocationsState(directory=checked_directory(directory) if directory else ""),
+        start=ExportRevocationsState(directory=given_directory(directory)),
         steps=(_Pick(bench), TypeFolder(PURPOSE), _Write(bench)),
         outcome=_outcome,
     )

@@ -27,7 +27,7 @@ from pai_signer.workflows.pick_directory import (
     DirectoryState,
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.release.index_files import publishable
 from pai_signer.workflows.release.sign_index import check_published_before
@@ -57,7 +57,7 @@ def publish_keys(bench: Workbench, directory: str = "") -> Workflow[PublishState
         name="publish-keys",
         key="",
         title="Publish the keys",
-        start=PublishState(directory=checked_directory(directory) if directory else ""),
+        start=PublishState(directory=given_directory(directory)),
         steps=(PickMedium(bench.media, PURPOSE), TypeFolder(PURPOSE), _Publish(bench)),
         outcome=_outcome,
     )

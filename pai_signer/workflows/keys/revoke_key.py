@@ -61,7 +61,7 @@ from pai_signer.workflows.keys.revocation_steps import (
 from pai_signer.workflows.keys.sign_registry import sign_and_store
 from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.keys.signer_passphrases import MinisignPassphrase, OpenPgpPassphrase
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.workbench import Workbench
 
 REVOKED: Final = "key.revoked"
@@ -103,7 +103,7 @@ def revoke_key(
     start = RevokeState(
         key=key_id,
         reason=reason,
-        certificate=checked_directory(certificate) if certificate else "",
+        certificate=given_directory(certificate),
     )
     if key_id and not bench.states.load(f"{NAME}.{key_id}"):
         key = bench.registry().find(key_id)

@@ -77,7 +77,7 @@ from pai_signer.workflows.keys.rotation_system import (
 from pai_signer.workflows.keys.sign_registry import sign_and_store
 from pai_signer.workflows.keys.sign_with_all import HELD_UNDER
 from pai_signer.workflows.keys.transition_statement import signed_transition
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.workbench import Workbench
 
 ROTATED: Final = "key.rotated"
@@ -106,9 +106,7 @@ def rotation(system: RotatedSystem, reason: Reason, certificate: str = "") -> Wo
         name=plan.name,
         key=reason,
         title=plan.title,
-        start=RotateState(
-            reason=reason, certificate=checked_directory(certificate) if certificate else ""
-        ),
+        start=RotateState(reason=reason, certificate=given_directory(certificate)),
         steps=rotation_steps(system, plan, reason, backup_steps(system, plan)),
         outcome=lambda state: _outcome(system, state),
         discard=lambda state: _discard(system, plan, state),

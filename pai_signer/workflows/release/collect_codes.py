@@ -19,7 +19,12 @@ from pai_signer.workflows.engine import (
     TypedText,
     Workflow,
 )
-from pai_signer.workflows.pick_directory import DirectoryState, TypeFolder, checked_directory
+from pai_signer.workflows.pick_directory import (
+    DirectoryState,
+    TypeFolder,
+    checked_directory,
+    given_directory,
+)
 
 PURPOSE: Final = "Where to write the joined files?"
 
@@ -41,8 +46,8 @@ def collect_codes(
         key="",
         title="Join scanned QR codes",
         start=CollectState(
-            scanned=checked_directory(scanned) if scanned else "",
-            directory=checked_directory(directory) if directory else "",
+            scanned=given_directory(scanned),
+            directory=given_directory(directory),
         ),
         steps=(_AskScans(), TypeFolder(PURPOSE), _Join(sources, destinations)),
         outcome=_outcome,

@@ -38,7 +38,7 @@ from pai_signer.workflows.engine import (
     Step,
     Workflow,
 )
-from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
+from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, given_directory
 from pai_signer.workflows.release.export_release import export_folder
 from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.workbench import Workbench
@@ -75,9 +75,7 @@ def confirm_release(
         name="confirm-release",
         key=name,
         title=f"Confirm {name or 'a release'}",
-        start=ConfirmState(
-            version=name, directory=checked_directory(directory) if directory else ""
-        ),
+        start=ConfirmState(version=name, directory=given_directory(directory)),
         steps=(
             _ChooseRelease(bench),
             PickMedium(bench.media, PURPOSE, read_only=True),

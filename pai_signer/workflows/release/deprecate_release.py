@@ -35,11 +35,10 @@ from pai_signer.domain.release_index import (
     listed,
 )
 from pai_signer.errors import UsageError
+from pai_signer.workflows.carry_out import CarryOut, CarryOutState, carry_out_steps
 from pai_signer.workflows.engine import (
     Answer,
     Automatic,
-    Choice,
-    Option,
     Outcome,
     Question,
     Step,
@@ -47,12 +46,7 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.keys.key_dates import NOT_COMPARED, check_clock
-from pai_signer.workflows.pick_directory import (
-    DirectoryState,
-    PickMedium,
-    TypeFolder,
-    checked_directory,
-)
+from pai_signer.workflows.pick_directory import given_directory
 from pai_signer.workflows.release.index_files import (
     check_can_sign,
     index_now,
@@ -64,20 +58,22 @@ from pai_signer.workflows.release.index_files import (
 from pai_signer.workflows.workbench import Workbench
 
 NOTICE_EXPORTED: Final = "release.deprecation-exported"
-PURPOSE: Final = "Where to write the notice?"
-MEDIUM: Final = "medium"
-LATER: Final = "later"
+CARRY_OUT: Final = CarryOut(
+    title="Carry out",
+    purpose="Where to write the notice, for the online machine?",
+    instead="nowhere now; it is carried out later",
+    unchanged="What was signed is in the vault.",
+)
 
 
-class DeprecateState(DirectoryState, frozen=True, kw_only=True):
-    """Where it stands; ``to`` is a medium now, or later."""
+class DeprecateState(CarryOutState, frozen=True, kw_only=True):
+    """Where it stands; the notice is carried out at once, or later."""
 
     version: str = ""
     replacement: str = ""
     reason: str = ""
     confirmed: bool = False
     signed: bool = False
-    to: str = ""
     folder: str = ""
     written: tuple[str, ...] = ()
 
@@ -96,10 +92,7 @@ def deprecate_release(
     second, different deprecation; ``UsageError`` for a release that nobody knows.
     """
     check_can_sign(bench)
-    state = DeprecateState(
-        directory=checked_directory(directory) if directory else "",
-        to=MEDIUM if directory else "",
-    )
+    state = DeprecateState(directory=given_directory(directory))
     if version:
         state = _with_version(bench, state, bench.release_name(version), replacement)
     if replacement and version and not state.replacement:
@@ -124,9 +117,7 @@ def deprecate_release(
             _Confirm(bench),
             *passphrase_steps(bench, is_over),
             _Deprecate(bench),
-            _Where(bench),
-            _Medium(bench),
-            _Folder(),
+            *carry_out_steps(bench.media, CARRY_OUT),
             _Write(bench),
         ),
         outcome=lambda now: _outcome(bench, now),
@@ -319,57 +310,16 @@ class _Deprecate(_DeprecateStep):
         return msgspec.structs.replace(state, signed=True)
 
 
-class _Where(_DeprecateStep):
-    """Onto a medium at once, or later."""
-
-    id = "where"
-    title = "Carry out"
-    unchanged = "What was signed is in the vault."
-
-    def done(self, state: DeprecateState) -> bool:
-        return bool(state.to)
-
-    def question(self, state: DeprecateState) -> Question:
-        options = (
-            Option(MEDIUM, "to a medium, for the online machine"),
-            Option(LATER, "nowhere now; it is carried out later"),
-        )
-        return Choice("to", "Where shall the notice go?", default=LATER, options=options)
-
-    def act(self, state: DeprecateState, answer: Answer, progress: Progress) -> DeprecateState:
-        return msgspec.structs.replace(state, to=str(answer))
-
-
-class _Medium(PickMedium[DeprecateState]):
-    unchanged = _Where.unchanged
-
-    def __init__(self, bench: Workbench) -> None:
-        super().__init__(bench.media, PURPOSE)
-
-    def done(self, state: DeprecateState) -> bool:
-        return state.to == LATER or super().done(state)
-
-
-class _Folder(TypeFolder[DeprecateState]):
-    unchanged = _Where.unchanged
-
-    def __init__(self) -> None:
-        super().__init__(PURPOSE)
-
-    def done(self, state: DeprecateState) -> bool:
-        return state.to == LATER or super().done(state)
-
-
 class _Write(_DeprecateStep):
     """Write the files for the online side durably, and read them back (EXP-2)."""
 
     id = "write"
-    title = "Carry out"
+    title = CARRY_OUT.title
     commit_point = True
-    unchanged = _Where.unchanged
+    unchanged = CARRY_OUT.unchanged
 
     def done(self, state: DeprecateState) -> bool:
-        return state.to == LATER or bool(state.written)
+        return state.stays or bool(state.written)
 
     def question(self, state: DeprecateState) -> Question:
         return Automatic("write")

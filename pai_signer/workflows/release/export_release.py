@@ -20,7 +20,7 @@ from pai_signer.domain.upload_script import render_upload_script
 from pai_signer.errors import BadSignature, SignerError, UsageError
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.keys.compromise_papers import Papers, vault_papers
-from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, checked_directory
+from pai_signer.workflows.pick_directory import PickMedium, TypeFolder, given_directory
 from pai_signer.workflows.unmount import Unmount, UnmountState, unmounted_line
 from pai_signer.workflows.verify.verification import ReleaseVerifier
 from pai_signer.workflows.workbench import Workbench
@@ -49,9 +49,7 @@ def export_release(bench: Workbench, version: str, directory: str = "") -> Workf
         name="export-release",
         key=name,
         title=f"Export {name}",
-        start=ExportState(
-            version=name, directory=checked_directory(directory) if directory else ""
-        ),
+        start=ExportState(version=name, directory=given_directory(directory)),
         steps=(
             PickMedium(bench.media, PURPOSE),
             TypeFolder(PURPOSE),

@@ -29,7 +29,12 @@ from pai_signer.workflows.engine import (
 from pai_signer.workflows.pick_directory import (
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
+)
+from pai_signer.workflows.release.as_imported import (
+    IMPORTED,
+    check_as_imported,
+    imported_facts,
 )
 from pai_signer.workflows.release.commit_facts import describe_commit
 from pai_signer.workflows.release.evaluate import evaluate_import
@@ -75,11 +80,11 @@ def import_release(
     """
     second = "folder" if second_directory else "typed" if digests else ""
     start = ImportState(
-        directory=checked_directory(directory) if directory else "",
+        directory=given_directory(directory),
         version=bench.release_name(version) if version else "",
         revision=None if commit is None else checked_revision(commit),
         second=second,
-        second_directory=checked_directory(second_directory) if second_directory else "",
+        second_directory=given_directory(second_directory),
         typed_digests={n: checked_digest(d) for n, d in (digests or {}).items()},
     )
     return Workflow(
@@ -304,6 +309,13 @@ class _Read(Step[ImportState]):
             if bench.releases.load_candidate(state.version) is not None
             else None
         )
+        if before is not None:
+            kept = msgspec.structs.replace(
+                before,
+                artifacts=() if artifacts else before.artifacts,
+                commit=None if commit else before.commit,
+            )
+            check_as_imported(bench, kept)
         candidate = Candidate(
             version=state.version,
             imported_at=bench.clock.now().isoformat(),
@@ -314,16 +326,8 @@ class _Read(Step[ImportState]):
             ignored=found.ignored,
         )
         bench.releases.save_candidate(state.version, encode_record(candidate))
-        bench.journal.append(
-            "release.imported",
-            {
-                "version": state.version,
-                "source": state.directory,
-                "artifacts": {a.file.name: a.file.sha256 for a in candidate.artifacts},
-                "commit": candidate.commit.oid if candidate.commit else None,
-                "command": _command(state),
-            },
-        )
+        facts = {"source": state.directory, "command": _command(state)}
+        bench.journal.append(IMPORTED, {**imported_facts(candidate), **facts})
 
 
 def _command(state: ImportState) -> str:

@@ -22,7 +22,7 @@ from pai_signer.workflows.pick_directory import (
     DirectoryState,
     PickMedium,
     TypeFolder,
-    checked_directory,
+    given_directory,
 )
 from pai_signer.workflows.release.index_files import (
     NOTHING_SIGNED,
@@ -65,7 +65,7 @@ def sign_index(bench: Workbench, directory: str = "") -> Workflow[IndexState]:
         name="sign-index",
         key="",
         title="The release index",
-        start=IndexState(directory=checked_directory(directory) if directory else ""),
+        start=IndexState(directory=given_directory(directory)),
         steps=(
             PickMedium(bench.media, PURPOSE),
             TypeFolder(PURPOSE),

@@ -51,6 +51,7 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.release import review
+from pai_signer.workflows.release.as_imported import check_as_imported
 from pai_signer.workflows.release.commit_facts import with_fresh_commit
 from pai_signer.workflows.release.evaluate import evaluate
 from pai_signer.workflows.release.make_signatures import Visit
@@ -130,6 +131,7 @@ def start_of(
         # Nothing is left to sign: what a crash after the last step saved is of no use.
         bench.states.delete(f"sign-release.{version}")
         raise
+    check_as_imported(bench, bench.candidate(version))
     with_fresh_commit(bench, version)
     content = content_of(bench, version)
     return SignState(version=version, visit=visit, content=content, waivers=dict(waivers))
@@ -370,6 +372,7 @@ class _Sign(_SignStep):
                 "Begin the signing again, and review it.",
             )
         candidate = bench.candidate(state.version)
+        check_as_imported(bench, candidate)
         checks = self._checks(state)
         require(checks, candidate)
         signing = signing_facts(bench, state.version, state.visit, candidate, checks)

@@ -27,6 +27,10 @@ class Findings:
     about_index: tuple[Statement, ...] = ()
     left_alone: tuple[Statement, ...] = ()
     unchecked: tuple[ToolMissing, ...] = ()
+    #: The keys lie in the folder that they vouch for, and nobody knows them from elsewhere.
+    keys_from_the_release: bool = False
+    #: Signature systems that were in use when this was signed, and are missing here.
+    due: tuple[str, ...] = ()
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -40,6 +44,8 @@ def outcome_of(findings: Findings, project: str, manifest_name: str) -> Outcome:
     about = f"{project} {verified.version or 'a release'}"
     text = f"{about}: {_what(verified, manifest_name)}{_by_whom(verified)}"
     text += findings.index.sentence
+    if findings.keys_from_the_release:
+        text += " The keys came with the release: that they are the project's own is NOT shown."
     if findings.left_alone:
         text += f" Not vouched for: {len(findings.left_alone)} other files here."
     refusal = _refusal(findings, text)
@@ -71,7 +77,18 @@ def outcome_of(findings: Findings, project: str, manifest_name: str) -> Outcome:
 
 
 def _refusal(findings: Findings, text: str) -> CannotTell | None:
-    """VER-1: ``gpg`` is optional, and what only it can tell stays open, with exit code 5."""
+    """VER-1: what nobody could check stays open, with exit code 5.
+
+    ``gpg`` is optional, and a signature that is due may have been taken away.
+    """
+    if findings.due and not findings.unchecked:
+        return CannotTell(
+            "VER-1/signature-missing",
+            f"{text} When this was signed, {' and '.join(findings.due)} was in use as well.",
+            "What is here is right. Get the missing signature from where the release was "
+            "published; if it is not there, ask the project before you use a file.",
+            unchanged="Nothing was changed: verifying only reads.",
+        )
     if not findings.unchecked:
         return None
     missing = findings.unchecked[-1]

@@ -8,7 +8,9 @@ come from the registry, and each signature is checked over what it covers.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from pai_signer.domain.artifact import HashedFile
@@ -152,6 +154,7 @@ class ReleaseVerifier:
             count_for_nothing=found.discounted.shown(),
             signers_of={name: tuple(ids) for name, ids in found.vouched.items()},
             loose=loose_files(files, receipts, self._manifest_name),
+            signed_at=_last_signed(r for n, r in receipts.items() if n in known),
         )
 
     def _is_bound(self, receipts: Mapping[str, Receipt], found: Found) -> bool:
@@ -433,6 +436,17 @@ class ReleaseVerifier:
                 raise _contradicts(name, "the tag")
             if receipt.project != self._registry.project:
                 raise _contradicts(name, "the registry's project")
+
+
+def _last_signed(receipts: Iterable[Receipt]) -> datetime | None:
+    """When the last of these visits was; one that says no moment in UTC tells nothing."""
+    moments = []
+    for receipt in receipts:
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(receipt.signed_at)
+            if moment.utcoffset() is not None:
+                moments.append(moment)
+    return max(moments, default=None)
 
 
 def _contradicts(receipt: str, what: str) -> BadSignature:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pai_signer.errors import ToolMissing
 from pai_signer.workflows.verify.vouching import Discounted
@@ -48,6 +49,8 @@ class Verified:
     signers_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Small files that no signature covers.
     loose: tuple[str, ...] = ()
+    #: When it was signed, as a receipt says that is vouched for; the last of several.
+    signed_at: datetime | None = None
 
     def is_endorsed_only(self, thing: str) -> bool:
         """Whether no signature vouches for ``thing``, but a list of endorsed releases does."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pai_signer.domain.registry import KeyState, Registry
 from pai_signer.domain.release_index import (
@@ -22,6 +23,10 @@ from pai_signer.workflows.verify.counting import PAPER_SIGNER, CountingSignature
 from pai_signer.workflows.verify.verified import Statement, Unchecked
 from pai_signer.workflows.verify.vouching import shown_signer
 from pai_signer.workflows.workbench import Verifiers
+
+NO_INDEX: Final = (
+    f"{INDEX_NAME}: not beside the keys: whether this release is current or deprecated is NOT shown"
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def index_statements(
             f"There is no good {INDEX_NAME} beside the keys to compare with the earlier one.",
             "Get the whole keys folder again: what was published once is never taken back.",
         )
-    return () if found is None else (found,)
+    return (found or Statement(NO_INDEX, proved=False),)
 
 
 def _check_not_rolled_back(found: VerifiedIndex, earlier: Path, sources: Sources) -> Statement:

@@ -32,8 +32,9 @@ from pai_signer.workflows.engine import (
     Workflow,
 )
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
-from pai_signer.workflows.pick_directory import checked_directory
+from pai_signer.workflows.pick_directory import checked_directory, given_directory
 from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX, RECEIPTS, stated_digests
+from pai_signer.workflows.verify.due_signatures import due_and_missing
 from pai_signer.workflows.verify.manifest_name import manifest_name_in
 from pai_signer.workflows.verify.pins import NO_PINS, Pins
 from pai_signer.workflows.verify.verdict import Findings, outcome_of
@@ -115,9 +116,18 @@ def verify_release(
         digest = hashlib.sha256(manifest).hexdigest() if manifest is not None else None
         verdict = judge_by_index(index, verified.version, digest, verified.tag_oid)
     more = index_statements(index, verdict, request.earlier_index, sources)
-    if _is_within(request.keys, request.directory) and request.pins == NO_PINS:
+    came_along = _is_within(request.keys, request.directory) and request.pins == NO_PINS
+    if came_along:
         more = (*more, Statement(KEYS_FROM_THE_RELEASE, proved=False))
-    findings = Findings(verified, verdict, more, left, tuple(unchecked or ()))
+    findings = Findings(
+        verified,
+        verdict,
+        more,
+        left,
+        tuple(unchecked or ()),
+        came_along,
+        due_and_missing(registry, verified),
+    )
     return outcome_of(findings, registry.project, manifest_name)
 
 
@@ -148,8 +158,8 @@ def verify_folder(
         key="",
         title="Verify a release",
         start=VerifyState(
-            directory=checked_directory(directory) if directory else "",
-            keys=checked_directory(keys) if keys else "",
+            directory=given_directory(directory),
+            keys=given_directory(keys),
         ),
         steps=(_AskFolder(), _AskKeys(), verify),
         outcome=verify.outcome,
