@@ -22,6 +22,7 @@ from pai_signer.workflows.engine import Conversation
 from pai_signer.workflows.keys.birth_revocations import kept_revocations
 from pai_signer.workflows.keys.key_dates import has_expired
 from pai_signer.workflows.keys.rotation_compromise import awaited_key, check_can_follow, old_key
+from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
 from pai_signer.workflows.release.confirm_release import confirmable
 from pai_signer.workflows.release.deprecate_release import endable
@@ -88,6 +89,8 @@ class WorkstationDesk:
                     yield from self._for_versions(
                         entry, self._exportable(), "nothing is signed yet"
                     )
+                case "key.generate":
+                    yield self._generation(entry)
                 case _:
                     yield Action(
                         entry.id,
@@ -110,6 +113,18 @@ class WorkstationDesk:
         if group == catalogue.Group.CEREMONIES.value and held_ceremonies(self._bench):
             return (*keys_pages(self._bench), ceremonies_page(self._bench))
         return keys_pages(self._bench)
+
+    def _generation(self, entry: catalogue.Entry) -> Action:
+        """Of both keys, or of the one that is missing: it was revoked, or never made."""
+        registry = self._bench.registry()
+        in_use = {a for a in Algorithm if registry.signing_key(a)}
+        label, arguments = entry.label, {}
+        if in_use == {Algorithm.MINISIGN}:
+            label, arguments = "Generate an OpenPGP key", {"only": GPG}
+        elif in_use == {Algorithm.OPENPGP}:
+            label, arguments = "Generate a minisign key", {"only": MINISIGN}
+        why_not = self._why_not(entry.id)
+        return Action(entry.id, label, why_not, arguments=arguments, group=entry.group.value)
 
     def _rotation_away(self, entry: catalogue.Entry) -> Action:
         """The same ceremony where the old key is in other hands (KEY-5)."""
@@ -162,7 +177,7 @@ class WorkstationDesk:
         if openpgp and has_expired(openpgp, self._bench.clock.now()):
             expired = EXPIRED
         reasons = {
-            "key.generate": "there are keys already" if minisign or openpgp else "",
+            "key.generate": "there are keys already" if minisign and openpgp else awaited,
             "key.import.minisign": "there is a minisign key already" if minisign else awaited,
             "key.import.gpg": "there is an OpenPGP key already" if openpgp else awaited,
             "release.unsigned": "" if minisign or openpgp else "there is no key in use",

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.registry import Algorithm, KeyState
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import MediumError, PolicyRefused, SignerError, UntrustedKey
+from pai_signer.faces.desk import Action
+from pai_signer.faces.workstation import WorkstationDesk
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Conversation, SecretText
 from pai_signer.workflows.verify.verify_registry import verify_registry
@@ -72,13 +75,25 @@ def test_stock_tools_accept_the_registrys_signatures(empty: Workbench, tmp_path:
     )
 
 
+def generation_in_the_app(bench: Workbench) -> Action:
+    (action,) = (a for a in WorkstationDesk(bench, ExitStack()).actions() if a.id == "key.generate")
+    return action
+
+
 def test_one_after_the_other_and_each_signs_the_new_state(empty: Workbench) -> None:
+    """The app offers both, then the one that is missing, then none."""
+    action = generation_in_the_app(empty)
+    assert (action.unavailable_because, action.arguments) == ("", {})
     run(empty, "key.generate", secrets(), only="minisign")
+    action = generation_in_the_app(empty)
+    assert (action.label, action.unavailable_because) == ("Generate an OpenPGP key", "")
+    assert action.arguments == {"only": "gpg"}
     assert set(empty.registry_store.load()) == {"registry.json", "registry.json.minisig"}
     run(empty, "key.generate", secrets(), only="gpg")
     files = empty.registry_store.load()
     assert set(files) == {"registry.json", "registry.json.minisig", "registry.json.asc"}
     assert verify_registry(files, verifiers()).serial == 2
+    assert generation_in_the_app(empty).unavailable_because == "there are keys already"
 
 
 def test_a_second_active_key_is_refused(keyed: Workbench) -> None:
