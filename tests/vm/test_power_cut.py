@@ -9,6 +9,10 @@ One boot writes the log that the points are taken from: see ``write_log`` for wh
 same as a power cut, and the SIGKILLs for the proof. Every stick is read as it is, and again
 after the stock repair. FAT32 and exFAT have no journal: their dirty flag stays, and the file
 that was being written may leave its traces, which the repair removes.
+
+A cut between two sectors can leave half of the entry of a new file, which nobody was told is
+written. exfat-fuse then lists nothing of that folder until it is repaired. Where the reader on
+the host misses a file, the guest's kernel reads the same stick, unrepaired: it has to find it.
 """
 
 import hashlib
@@ -20,6 +24,7 @@ from typing import Final
 import pytest
 
 from tests.vm import jobs, machine, write_log
+from tests.vm.bench import Bench
 from tests.vm.jobs import BACKUP, EXPORT, VERIFY, spread, wanted
 from tests.vm.sticks import Filesystem
 from tests.vm.write_log import Kept, Write
@@ -84,33 +89,38 @@ def test_what_was_said_to_be_safe_to_remove_is_whole_and_clean(recorded: Recorde
 
 @pytest.mark.parametrize("kept", Kept)
 def test_no_file_that_was_said_to_be_written_is_lost_by_a_power_cut(
-    recorded: Recorded, kept: Kept, tmp_path: Path
+    recorded: Recorded, bench: Bench, kept: Kept, tmp_path: Path
 ) -> None:
     filesystem, whole = recorded.filesystem, dict(recorded.promised)
     image, began = tmp_path / "cut", time.monotonic()
-    files = lost = unread = unfinished = clean = 0
+    files = lost = missed = unread = unfinished = clean = 0
     points = spread(POWER_CUTS, len(recorded.writes))
     for point in points:
         writes = recorded.writes[:point]
         said = recorded.promised[: write_log.acknowledged(writes, len(recorded.before))]
-        image.write_bytes(write_log.after_cut(recorded.before, writes, kept))
+        cut = write_log.after_cut(recorded.before, writes, kept)
+        image.write_bytes(cut)
         clean += filesystem.is_clean(image)
         found = digests(filesystem.files(image))
         filesystem.mend(image)
         mended = digests(filesystem.files(image))
         files += len(said)
         lost += sum(mended.get(path) != digest for path, digest in said)
-        unread += sum(found.get(path) != digest for path, digest in said)
+        if not_found := sum(found.get(path) != digest for path, digest in said):
+            missed += not_found
+            by_kernel = bench.digests(bytes(cut))
+            unread += sum(by_kernel.get(path) != digest for path, digest in said)
         unfinished += sum(whole.get(path) != digest for path, digest in found.items())
     print(
         f"{filesystem}, sticks that kept {kept.value} since the last flush: {len(points)} power "
-        f"cuts, {files} acknowledged files, {lost} lost, {unread} unread before fsck, "
-        f"{unfinished} others unfinished under their final names, "
-        f"{clean} sticks without a remark, {time.monotonic() - began:.0f} s"
+        f"cuts, {files} acknowledged files, {lost} lost; before fsck {missed} missed by the "
+        f"host's reader, {unread} of these cuts' files unread by the kernel; {unfinished} others "
+        f"unfinished under their final names, {clean} sticks without a remark, "
+        f"{time.monotonic() - began:.0f} s"
     )
     assert files > len(points)
     assert lost == 0
-    assert unread == 0 or filesystem.gives_up_folders
+    assert unread == 0
 
 
 @pytest.mark.parametrize("kill", range(KILLS))

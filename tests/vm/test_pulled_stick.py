@@ -46,8 +46,12 @@ def codes(told: Ended) -> list[str]:
 
 
 def check_told(told: Ended) -> None:
-    """A clear error of the family of media, and no promise."""
+    """A clear error of the family of media that says it was pulled out, and no promise.
+
+    A backup is proved right after it is written: there it is the proof's own outcome (CUS-2).
+    """
     assert told.code == 5, told.said
-    assert any(code.endswith("/gone") for code in codes(told)), told.said
+    assert any(c.endswith("/gone") or c == "CUS-2/unreadable" for c in codes(told)), told.said
+    assert "was pulled out" in " ".join(told.said.split()), told.said
     assert "Traceback" not in told.said
     assert "safe to remove" not in told.said
