@@ -116,7 +116,10 @@ def _outcome(state: CreateVaultState) -> Outcome:
     lines = (
         Line(state.place, label="vault", mark=Mark.OK),
         Line(f"{state.name} <{state.email}>", label="maintainer"),
-        Line("Next: generate or import the keys (key generate, key import)."),
+        Line(
+            "Next: generate or import the keys (key generate, key import), or restore them "
+            "from a backup (backup restore)."
+        ),
     )
     data = {"vault": state.place, "maintainer": state.name, "email": state.email}
     return Outcome((Page("The vault is made", lines),), data)

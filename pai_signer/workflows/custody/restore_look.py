@@ -206,8 +206,10 @@ class AskSecond(RestoreStep):
         lines = (
             Line(f"{head.n}, of {head.time:%Y-%m-%d %H:%M} UTC", label="last entry here"),
             Line(),
-            Line("What was signed after that, this medium does not know. Another custodian's"),
-            Line("medium may: plug it in now, if there is one."),
+            Line(
+                "What was signed after that, this medium does not know. Another custodian's "
+                "medium may: plug it in now, if there is one."
+            ),
         )
         return (Page("How far its journal goes", lines),)
 
@@ -268,8 +270,10 @@ class AskHead(RestoreStep):
             Line(f"{entries[-1].n}", label="last entry"),
             Line(last, label="last release"),
             Line(),
-            Line("Each published receipt names the journal's newest entry of its time, and its"),
-            Line("head in words. Look for the newest one, and for what stands on paper."),
+            Line(
+                "Each published receipt names the journal's newest entry of its time, and its "
+                "head in words. Look for the newest one, and for what stands on paper."
+            ),
         )
         return (Page("Is this journal the newest?", lines),)
 

@@ -24,12 +24,14 @@ def due_and_missing(registry: Registry, verified: Verified) -> tuple[str, ...]:
     In use when the receipt says that it was signed; without a receipt, at any time at which
     a key that did sign was. A project with one system, or one that took up the second
     later, owes nothing. A compromised key owes nothing either: its signature would count
-    for nothing.
+    for nothing. Nor does a system whose key endorsed the release afterwards (KEY-5).
     """
+    endorsing = {signer.partition(" ")[0] for signer in verified.endorsed_by}
     return tuple(
         name
         for name in verified.missing_systems
-        if any(_owes(key, registry, verified) for key in registry.of(MISSING[name]))
+        if name not in endorsing
+        and any(_owes(key, registry, verified) for key in registry.of(MISSING[name]))
     )
 
 
