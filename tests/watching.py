@@ -57,15 +57,20 @@ def watched(canary: bytes) -> Iterator[set[str]]:
 
 def copies_in_memory(pid: int, needle: bytes) -> int:
     """How often ``needle`` stands in the writable memory of a process."""
+    return len(places_in_memory(pid, needle))
+
+
+def places_in_memory(pid: int, needle: bytes) -> list[str]:
+    """Where ``needle`` stands in the writable memory of a process, and what is around it."""
     for _ in range(9):
         # A part that was given back since the list was read cannot be read (EIO): once more.
         with suppress(OSError):
-            return _copies_in_memory(pid, needle)
-    return _copies_in_memory(pid, needle)
+            return _places_in_memory(pid, needle)
+    return _places_in_memory(pid, needle)
 
 
-def _copies_in_memory(pid: int, needle: bytes) -> int:
-    found = 0
+def _places_in_memory(pid: int, needle: bytes) -> list[str]:
+    found = []
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps:
@@ -74,5 +79,10 @@ def _copies_in_memory(pid: int, needle: bytes) -> int:
                 continue
             start, end = (int(part, 16) for part in span.split("-"))
             memory.seek(start)
-            found += memory.read(end - start).count(needle)
+            content = memory.read(end - start)
+            at = content.find(needle)
+            while at >= 0:
+                around = content[max(0, at - 64) : at + len(needle) + 64]
+                found.append(f"{line}, at {start + at:x}: {around!r}")
+                at = content.find(needle, at + 1)
     return found

@@ -94,7 +94,7 @@ def fingerprints(home: Path) -> list[str]:
     return [c.primary.fingerprint for c in parse_key_listing(listing)]
 
 
-def our_agents(*, ending_within_s: float = 2) -> list[bytes]:
+def our_agents(*, ending_within_s: float = 10) -> list[bytes]:
     """Living gpg-agents of this process's homes; one that is ending gets a moment to be gone."""
     give_up_at_s = time.monotonic() + ending_within_s
     while (found := _our_agents()) and time.monotonic() < give_up_at_s:

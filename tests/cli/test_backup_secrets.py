@@ -17,7 +17,7 @@ from pai_signer.errors import EXIT_DONE, EXIT_REFUSED
 from tests.cli.held_program import CONTROL
 from tests.cli.program import NO_NETWORK, ROOT, Program
 from tests.cli.test_secrets import files_below, forms
-from tests.watching import copies_in_memory, watched
+from tests.watching import copies_in_memory, places_in_memory, watched
 from tests.workflows.bench import new_vault
 
 HELD: Final = (sys.executable, "-m", "tests.cli.held_program")
@@ -81,11 +81,11 @@ def stopped_at_its_end(
     assert ended == code
 
 
-def leaks_in_memory(process: int) -> list[bytes]:
-    """Which passphrases stand in its memory; ends and beginnings count."""
+def leaks_in_memory(process: int) -> list[str]:
+    """Where a passphrase stands in its memory; ends and beginnings count."""
     assert copies_in_memory(process, CONTROL) > 0, "the look itself does not work"
     pieces = [piece for phrase in PHRASES.values() for piece in (phrase[:14], phrase[-14:])]
-    return [piece for piece in pieces if copies_in_memory(process, piece)]
+    return [place for piece in pieces for place in places_in_memory(process, piece)]
 
 
 def holds(data: bytes, wanted: Collection[bytes]) -> bool:
