@@ -3,7 +3,7 @@
 Both are imported when the first code is drawn: most commands draw none.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from pai_signer.domain.page import Modules
 from pai_signer.domain.qr_parts import CODE_VERSION
@@ -20,15 +20,20 @@ def draw_code(text: str) -> Modules:
 
     Level Q or, where it costs no larger code, H (ISO/IEC 18004); always in byte mode.
     """
-    import segno  # noqa: PLC0415 - see above
+    return _modules(text.encode("ascii"), error=LEVEL, mode="byte")
 
-    code = segno.make_qr(text.encode("ascii"), error=LEVEL, mode="byte")
+
+def _modules(content: str | bytes, **options: Any) -> Modules:
+    """What segno draws, by its ``options``."""
+    import segno  # noqa: PLC0415 - most commands draw no code, and each would load it
+
+    code = segno.make_qr(content, **options)
     return tuple(tuple(bool(module) for module in row) for row in code.matrix)
 
 
 def read_codes(pixels: bytearray, width: int) -> tuple[bytes, ...]:
     """What every QR code in an image holds; ``pixels`` are grey, one byte each, in rows."""
-    import zxingcpp  # noqa: PLC0415 - see above
+    import zxingcpp  # noqa: PLC0415 - most commands read no code, and each would load it
 
     height, rest = divmod(len(pixels), width)
     if rest:
@@ -54,10 +59,7 @@ class ScreenCodes:
 
         Alphanumeric; level L, or higher where it fits as well: a screen loses nothing of it.
         """
-        import segno  # noqa: PLC0415 - see above
-
-        code = segno.make_qr(payload, version=CODE_VERSION, error="l", mode="alphanumeric")
-        modules = tuple(tuple(bool(module) for module in row) for row in code.matrix)
+        modules = _modules(payload, version=CODE_VERSION, error="l", mode="alphanumeric")
         width, pixels = _raster(modules)
         if read_codes(pixels, width) != (payload.encode("ascii"),):
             raise ToolError(

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Final
 
 import click
 
@@ -15,7 +16,7 @@ from pai_signer.faces.rows import Layout
 from pai_signer.faces.topics import TOPICS, names, source_of, topic_named
 
 #: What every terminal has; printed pages stand well in it too.
-_PAGE: Layout = Layout(width=80, lat15=True)
+_PAGE: Final = Layout(width=80, lat15=True)
 
 
 @click.command("help")

@@ -5,6 +5,7 @@ from typing import Final
 
 from pai_signer.domain.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from pai_signer.domain.registry import MINISIG_SUFFIX, OPENPGP_SUFFIX, Registry
+from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError
 from pai_signer.ports import Source
 
@@ -31,9 +32,10 @@ def manifest_name_in(folder: Source, registry: Registry) -> str:
         if _is_manifest(data) and (is_signed or hashlib.sha256(data).hexdigest() in never_signed):
             found.append(name)
     if len(found) > 1:
+        names = ", ".join(safe_text(name, limit=80) for name in sorted(found))
         raise FormatError(
             "VER-1/two-manifests",
-            f"There are {len(found)} lists of digests in the folder: {', '.join(sorted(found))}.",
+            f"There are {len(found)} lists of digests in the folder: {names}.",
             "Keep one release in one folder.",
         )
     return found[0] if found else DEFAULT_MANIFEST

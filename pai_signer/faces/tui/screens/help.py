@@ -103,7 +103,7 @@ class PageScreen(Frame):
     def on_mount(self) -> None:
         """Show it from its start."""
         # Loaded with the first page: the reader of Markdown would delay the app's first paint.
-        from pai_signer.faces.markdown_rows import markdown_rows  # noqa: PLC0415
+        from pai_signer.faces.markdown_rows import markdown_rows  # noqa: PLC0415 - a parser that only a page needs
 
         self.entitle(f"Help · {self._topic.name}")
         source = source_of(self._topic)
