@@ -6,11 +6,13 @@ for the app. Whatever else is imported finds a clean environment (SEC-2).
 
 import sys
 
+from pai_signer.adapters.binding import begin_bound
 from pai_signer.adapters.environment import forget_environment
 
 
 def main() -> None:
     """Run a command, or the app, and end with its exit code."""
+    begin_bound()
     # A shell that asks for completions gives no argument: its words stand in a variable.
     forget_environment(may_complete=len(sys.argv) == 1)
     from pai_signer.faces.cli.app_request import AppRequest  # noqa: PLC0415 - cleaned first

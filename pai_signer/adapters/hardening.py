@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from pai_signer.adapters.binding import is_bound
 from pai_signer.adapters.environment import loaders_at_start
 
 _PR_GET_DUMPABLE: Final = 3
@@ -48,6 +49,8 @@ def open_doors(umask: int | None) -> tuple[str, ...]:
         doors.append("a crash could leave a core dump")
     if umask is None or umask & _PRIVATE_UMASK != _PRIVATE_UMASK:
         doors.append("new files could be read by others")
+    if not is_bound():
+        doors.append("functions are bound late: the end of a passphrase could stay on the stack")
     doors += [f"{name} was set: other code could be loaded" for name in loaders_at_start()]
     return tuple(doors)
 
