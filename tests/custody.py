@@ -11,6 +11,7 @@ from pai_signer.domain.artifact import Record
 from pai_signer.domain.challenge import Challenge, proved_facts
 from pai_signer.domain.custody import (
     ATTESTATION_ACCEPTED,
+    BACKUP_BEGUN,
     BACKUP_CREATED,
     BACKUP_FAILED,
     BACKUP_PROVED,
@@ -18,6 +19,7 @@ from pai_signer.domain.custody import (
     AcceptedFacts,
     AcceptedProof,
     BackupKey,
+    BegunFacts,
     CreatedFacts,
     FailedFacts,
     KeyName,
@@ -59,6 +61,12 @@ class CustodyJournal:
         last = self.entries[-1] if self.entries else None
         at = FIRST_DAY + timedelta(days=day)
         self.entries.append(next_entry(last, at, event, msgspec.to_builtins(facts)))
+
+    def begun(self, day: float, custodian: str, medium: MediumIdentity) -> int:
+        """The number of the set."""
+        facts = BegunFacts(custodian=custodian, medium=medium, keys=BOTH)
+        self.append(day, BACKUP_BEGUN, facts)
+        return self.entries[-1].n
 
     def created(
         self,

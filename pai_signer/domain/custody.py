@@ -17,6 +17,8 @@ from pai_signer.domain.registry import Algorithm
 from pai_signer.domain.text import is_safe, safe_text
 from pai_signer.errors import UsageError
 
+#: Journalled before the first byte reaches the medium: no copy of a key without an entry.
+BACKUP_BEGUN: Final = "backup.begun"
 BACKUP_CREATED: Final = "backup.created"
 BACKUP_PROVED: Final = "backup.proved"
 BACKUP_FAILED: Final = "backup.failed"
@@ -149,6 +151,15 @@ class WithdrawalCause(enum.Enum):
 
 
 # --- facts of the journal's entries --------------------------------------------------------
+
+
+class BegunFacts(Record, frozen=True, kw_only=True):
+    """The facts of ``backup.begun``; the entry's own number is the one in the folders' names."""
+
+    custodian: str
+    medium: MediumIdentity
+    keys: tuple[KeyName, ...]
+    command: str = ""
 
 
 class CreatedFacts(Record, frozen=True, kw_only=True):

@@ -81,6 +81,20 @@ class Row:
 
 
 @dataclass(frozen=True)
+class CutShort:
+    """A set whose writing was begun at ``at`` and never ended, as after a power cut.
+
+    Parts of it, with keys in them, may lie on the medium. It is told until a whole set was
+    written in its place, or nobody counts on the medium any more.
+    """
+
+    custodian: str
+    medium: MediumIdentity
+    set_number: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class CustodyStatus:
     """What is proved of one key at one moment, against what the profile asks for (POL-7).
 
@@ -143,12 +157,14 @@ def _counted(media: int) -> str:
 class Ledger:
     """Every row, in the order in which each was first seen; all media ever seen.
 
-    ``challenges`` are the digests of all challenges that were ever answered.
+    ``challenges`` are the digests of all challenges that were ever answered, ``cut_short`` the
+    sets that are not whole.
     """
 
     rows: tuple[Row, ...] = ()
     media: tuple[MediumIdentity, ...] = ()
     challenges: frozenset[str] = frozenset()
+    cut_short: tuple[CutShort, ...] = ()
 
     def rows_of(self, key_id: str) -> tuple[Row, ...]:
         """The rows of one key."""

@@ -15,6 +15,7 @@ import msgspec
 from pai_signer.domain.custody import (
     AcceptedFacts,
     AcceptedProof,
+    BegunFacts,
     CreatedFacts,
     FailedFacts,
     KeyName,
@@ -24,7 +25,7 @@ from pai_signer.domain.custody import (
     custodian_id,
 )
 from pai_signer.domain.journal import JournalEntry
-from pai_signer.domain.ledger import HERE, Ledger, Proof, Row
+from pai_signer.domain.ledger import HERE, CutShort, Ledger, Proof, Row
 from pai_signer.domain.registry import FIRST_TIME, LAST_TIME
 from pai_signer.errors import JournalTampered
 
@@ -96,15 +97,17 @@ class _Reading:
     #: Whose file it is that has this salt: whoever it was first seen with.
     owners: dict[str, str] = field(default_factory=dict)
     challenges: set[str] = field(default_factory=set)
+    #: Sets that were begun, and not ended yet.
+    begun: list[CutShort] = field(default_factory=list)
 
     def take(self, entry: JournalEntry) -> None:
         """Add one entry; ``msgspec.ValidationError`` or ``ValueError`` if it makes no sense."""
         match entry.event:
+            case "backup.begun":
+                begun = msgspec.convert(entry.facts, BegunFacts)
+                self.begun.append(CutShort(begun.custodian, begun.medium, entry.n, entry.time))
             case "backup.created":
-                created = msgspec.convert(entry.facts, CreatedFacts)
-                for key in created.keys:
-                    name = KeyName(algorithm=key.algorithm, id=key.id)
-                    self._hold(name, _held(entry, created, entry.time, key.salts))
+                self._create(entry, msgspec.convert(entry.facts, CreatedFacts))
             case "backup.proved":
                 proved = msgspec.convert(entry.facts, ProvedFacts)
                 text = "".join(f"{line}\n" for line in proved.challenge).encode()
@@ -122,10 +125,35 @@ class _Reading:
                 if failed.outcome.ends_proof:
                     self._end(entry, failed, f"{failed.outcome.value} when last looked at, on")
             case "backup.withdrawn":
-                withdrawn = msgspec.convert(entry.facts, WithdrawnFacts)
-                if not withdrawn.custodian and not withdrawn.medium.is_known:
-                    raise ValueError("a withdrawal of nothing")
-                self._end(entry, withdrawn, f"withdrawn ({withdrawn.cause.value}) on")
+                self._withdraw(entry, msgspec.convert(entry.facts, WithdrawnFacts))
+
+    def _create(self, entry: JournalEntry, created: CreatedFacts) -> None:
+        self._settle(created.custodian, created.medium, created.set_number)
+        for key in created.keys:
+            name = KeyName(algorithm=key.algorithm, id=key.id)
+            self._hold(name, _held(entry, created, entry.time, key.salts))
+
+    def _withdraw(self, entry: JournalEntry, withdrawn: WithdrawnFacts) -> None:
+        if not withdrawn.custodian and not withdrawn.medium.is_known:
+            raise ValueError("a withdrawal of nothing")
+        self._end(entry, withdrawn, f"withdrawn ({withdrawn.cause.value}) on")
+        if withdrawn.set_number is None:
+            self._settle(withdrawn.custodian, withdrawn.medium)
+
+    def _settle(self, custodian: str, medium: MediumIdentity, written: int = 0) -> None:
+        """What was begun there is made good by the whole set ``written``, or nobody counts on it.
+
+        A withdrawal may name a custodian, a medium, or both.
+        """
+
+        def is_settled(one: CutShort) -> bool:
+            same = custodian_id(custodian) == custodian_id(one.custodian)
+            there = medium == one.medium or medium.same_as(one.medium)
+            if written:
+                return one.set_number == written or (same and there)
+            return (same or not custodian) and (there or not medium.is_known)
+
+        self.begun = [one for one in self.begun if not is_settled(one)]
 
     def _hold(self, key: KeyName, held: _Held) -> None:
         self.media[held.medium] = None
@@ -241,4 +269,9 @@ def read_ledger(entries: Iterable[JournalEntry]) -> Ledger:
                 f"Journal entry {entry.n} ({entry.event}) makes no sense where it stands.",
                 "Do not sign. Compare the journal with a receipt and with a backup.",
             ) from error
-    return Ledger(tuple(reading.rows()), tuple(reading.media), frozenset(reading.challenges))
+    return Ledger(
+        rows=tuple(reading.rows()),
+        media=tuple(reading.media),
+        challenges=frozenset(reading.challenges),
+        cut_short=tuple(reading.begun),
+    )

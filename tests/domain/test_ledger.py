@@ -422,6 +422,42 @@ def test_a_withdrawal_of_nothing_makes_no_sense() -> None:
         journal.ledger()
 
 
+def test_a_set_that_was_cut_short_is_known_until_it_is_made_good() -> None:
+    journal = CustodyJournal()
+    first = journal.begun(0, "Anna", ONE)
+    journal.begun(1, "Bob", TWO)
+    assert [(one.custodian, one.medium) for one in read_ledger(journal.entries).cut_short] == [
+        ("Anna", ONE),
+        ("Bob", TWO),
+    ]
+    assert read_ledger(journal.entries).rows == (), "it counts for nothing"
+    journal.created(2, "Anna", THREE, number=99)
+    assert len(read_ledger(journal.entries).cut_short) == 2, "another medium makes good for nothing"
+    journal.created(3, "anna", ONE, number=first)
+    assert [one.custodian for one in read_ledger(journal.entries).cut_short] == ["Bob"]
+
+
+@pytest.mark.parametrize(
+    ("custodian", "medium", "number", "left"),
+    [
+        ("Bob", MediumIdentity(), None, ["Anna"]),
+        ("", TWO, None, ["Anna"]),
+        ("Bob", TWO, None, ["Anna"]),
+        ("Bob", ONE, None, ["Anna", "Bob"]),
+        ("Bob", TWO, 77, ["Anna", "Bob"]),
+    ],
+)
+def test_nobody_is_told_of_a_set_on_a_medium_that_was_given_up(
+    custodian: str, medium: MediumIdentity, number: int | None, left: list[str]
+) -> None:
+    journal = CustodyJournal()
+    journal.begun(0, "Anna", ONE)
+    journal.begun(0, "Bob", TWO)
+    lost = WithdrawalCause.MEDIUM_LOST
+    journal.withdrawn(1, lost, custodian=custodian, medium=medium, number=number)
+    assert [one.custodian for one in read_ledger(journal.entries).cut_short] == left
+
+
 def test_entries_of_other_events_are_passed_over() -> None:
     journal = two_proved()
     before = journal.ledger()

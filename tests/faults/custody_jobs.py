@@ -60,8 +60,13 @@ class CreateBackup(Job):
             for copy in found.copies.values():
                 # What has a temporary name yet is on nobody's list.
                 assert TEMPORARY.encode() not in copy.files.get(BACKUP_MANIFEST_NAME, b"")
+        with opened(stage.here) as bench:
+            cut_short = bench.ledger().cut_short
         if not told:
+            # A set of which something lies there is told by the ledger.
+            assert {one.set_number for one in cut_short} >= {found.number for found in sets}
             return "part of a set" if sets else "no set"
+        assert cut_short == ()
         self._check_whole(stage, sets[0])
         if events(stage.here).count(BACKUP_PROVED) == 2 and not _unfinished(stage.here):
             return "was complete"

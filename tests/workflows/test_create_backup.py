@@ -218,6 +218,11 @@ def test_a_failure_in_the_second_folder_leaves_a_set_that_reads_as_damaged(
     assert "backup.begun" in events(made.bench)
     assert "backup.created" not in events(made.bench)
     assert made.bench.ledger().rows == ()
+    # Whoever was not there is told as well.
+    status = run(made.bench, "backup.status")
+    (told,) = status.data["cut_short"]
+    assert (told["custodian"], told["medium"]["uuid"]) == ("Anna", "UUID-anna")
+    assert f"{written[0]} to " in "".join(line.text for line in status.pages[0].lines)
     with pytest.raises(SignerError) as damaged:
         made.verify("Anna", stick)
     assert damaged.value.code == f"CUS-2/{Outcome.DAMAGED.value}"
@@ -228,6 +233,7 @@ def test_a_failure_in_the_second_folder_leaves_a_set_that_reads_as_damaged(
     outcome = made.verify("Anna", stick)
     assert {key["set"] for key in outcome.data["proved"]} == {data["set"]}
     assert any("not whole and not needed" in note for note in outcome.data["notes"])
+    assert run(made.bench, "backup.status").data["cut_short"] == []
 
 
 def test_another_medium_in_the_place_of_the_one_looked_at_is_not_written(made: Drawer) -> None:

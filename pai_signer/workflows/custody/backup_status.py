@@ -1,14 +1,16 @@
 """The ledger, as it stands: key x custodian x medium, last proof, and what it is worth (CUS-3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pai_signer.domain.ledger import CustodyStatus, Ledger, Row
+from pai_signer.domain.backup import COPIES, folder_name
+from pai_signer.domain.ledger import CustodyStatus, CutShort, Ledger, Row
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.profile import CustodyRules
 from pai_signer.domain.registry import RegisteredKey
 from pai_signer.workflows.custody.making import active_keys
+from pai_signer.workflows.custody.proved_pages import medium_data
 from pai_signer.workflows.engine import Outcome, Workflow
 from pai_signer.workflows.show import ShowState, showing
 from pai_signer.workflows.workbench import Workbench
@@ -20,7 +22,7 @@ def backup_status(bench: Workbench) -> Workflow[ShowState]:
 
 
 def custody_pages(bench: Workbench) -> tuple[Page, ...]:
-    """One page for each active key, then what else the ledger knows."""
+    """What was cut short, then one page for each active key, then what else the ledger knows."""
     ledger, rules, now = bench.ledger(), bench.profile.custody, bench.clock.now()
     keys = active_keys(bench)
     pages = [_key_page(key, ledger, rules, now) for key in keys]
@@ -38,7 +40,28 @@ def custody_pages(bench: Workbench) -> tuple[Page, ...]:
         pages.append(Page("Backups of other keys", tuple(lines)))
     if not keys:
         pages.insert(0, Page("Backups", (Line("there is no active key to back up"),)))
+    if ledger.cut_short:
+        pages.insert(0, _cut_short_page(ledger.cut_short, bench.profile.project.slug))
     return tuple(pages)
+
+
+def _cut_short_page(cut_short: Sequence[CutShort], slug: str) -> Page:
+    lines: list[Line] = []
+    for one in cut_short:
+        folders = (folder_name(slug, one.set_number, copy) for copy in (COPIES[0], COPIES[-1]))
+        lines += [
+            Line(one.custodian, label="custodian", mark=Mark.WARN),
+            Line(one.medium.shown, label="medium"),
+            Line(f"{one.at:%Y-%m-%d %H:%M} UTC", label="begun"),
+            Line(" to ".join(folders), label="folders"),
+            Line(),
+        ]
+    lines += [
+        Line("Writing was begun and never ended. It counts for nothing."),
+        Line("Parts of it may lie there, with keys in them: remove these folders,"),
+        Line("and make the backup anew (backup create)."),
+    ]
+    return Page("Backups that were cut short", tuple(lines))
 
 
 def _key_page(key: RegisteredKey, ledger: Ledger, rules: CustodyRules, now: datetime) -> Page:
@@ -77,6 +100,7 @@ def _status(bench: Workbench) -> Outcome:
         },
         "keys": [_key_data(key, status) for key, status in statuses],
         "backups": [_row_data(row, rules, now) for row in ledger.rows],
+        "cut_short": [_cut_short_data(one) for one in ledger.cut_short],
     }
     return Outcome(custody_pages(bench), data)
 
@@ -101,11 +125,7 @@ def _row_data(row: Row, rules: CustodyRules, now: datetime) -> dict[str, Any]:
         "algorithm": row.algorithm.value,
         "key": row.key_id,
         "custodian": row.custodian,
-        "medium": {
-            "uuid": row.medium.uuid,
-            "serial": row.medium.serial,
-            "label": row.medium.label,
-        },
+        "medium": medium_data(row.medium),
         "set": row.set_number,
         "salts": list(row.salts),
         "last_proof": proof.at.isoformat() if proof else None,
@@ -113,4 +133,13 @@ def _row_data(row: Row, rules: CustodyRules, now: datetime) -> dict[str, Any]:
         "due": (proof.at + timedelta(days=rules.proof_days)).isoformat() if proof else None,
         "counts": not why_not,
         "why_not": why_not,
+    }
+
+
+def _cut_short_data(one: CutShort) -> dict[str, Any]:
+    return {
+        "custodian": one.custodian,
+        "medium": medium_data(one.medium),
+        "set": one.set_number,
+        "begun": one.at.isoformat(),
     }

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from pai_signer.domain.backup import COPIES, folder_name
 from pai_signer.domain.custody import (
+    BACKUP_BEGUN,
     BACKUP_CREATED,
+    BegunFacts,
     CreatedFacts,
+    KeyName,
 )
 from pai_signer.domain.progress import Progress
 from pai_signer.errors import SignerError
@@ -23,9 +25,6 @@ from pai_signer.workflows.custody.backup_files import (
 from pai_signer.workflows.custody.prove_set import Held
 from pai_signer.workflows.workbench import Workbench
 
-#: Journalled before the first byte reaches the medium: no copy of a key without an entry.
-BACKUP_BEGUN: Final = "backup.begun"
-
 
 def write_set(
     bench: Workbench,
@@ -38,17 +37,15 @@ def write_set(
     """Make the files, write them three times, and journal the set; returns its number.
 
     Each folder is read back past the page cache. After a failure or a crash fewer than three
-    are there: that reads as a damaged set, and no entry says that it was created.
+    are there: that reads as a damaged set, and the ledger knows that it was cut short.
     """
-    begun = bench.journal.append(
-        BACKUP_BEGUN,
-        {
-            "custodian": held.custodian,
-            "medium": msgspec.to_builtins(held.medium),
-            "keys": [{"algorithm": k.key.algorithm.value, "id": k.key.id} for k in keys],
-            "command": held.command,
-        },
+    intended = BegunFacts(
+        custodian=held.custodian,
+        medium=held.medium,
+        keys=tuple(KeyName(algorithm=k.key.algorithm, id=k.key.id) for k in keys),
+        command=held.command,
     )
+    begun = bench.journal.append(BACKUP_BEGUN, msgspec.to_builtins(intended))
     to_make = SetToMake(held.custodian, held.medium, bench.journal.entries())
     facts, files = backup_files(bench, to_make, keys, signers, progress)
     files |= signed_manifest(bench, facts, files, signers)
