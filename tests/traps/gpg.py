@@ -4,7 +4,11 @@ from typing import Final
 
 from tests.traps.table import Guard, Trap
 
-_GPG: Final = "adapters/test_gpg.py"
+_GENERATING: Final = "adapters/gpg/test_generating.py"
+_HOME_AND_AGENT: Final = "adapters/gpg/test_home_and_agent.py"
+_IMPORTING: Final = "adapters/gpg/test_importing.py"
+_SIGNING: Final = "adapters/gpg/test_signing.py"
+_VERIFYING: Final = "adapters/gpg/test_verifying.py"
 _LIFE: Final = "adapters/test_gpg_life.py"
 
 GPG: Final = (
@@ -14,10 +18,10 @@ GPG: Final = (
             "domain/test_openpgp.py::test_good_needs_goodsig_and_validsig_by_the_expected_primary",
             "domain/test_openpgp.py::test_each_verdict_has_its_own_error",
             "domain/test_openpgp.py::test_the_subkeys_own_fingerprint_grants_no_trust",
-            f"{_GPG}::test_signature_of_the_future_is_refused",
-            f"{_GPG}::test_revoked_key_is_untrusted",
-            f"{_GPG}::test_key_expired_since_is_told_with_who_signed",
-            f"{_GPG}::test_key_that_expires_by_the_given_clock_has_expired",
+            f"{_VERIFYING}::test_signature_of_the_future_is_refused",
+            f"{_VERIFYING}::test_revoked_key_is_untrusted",
+            f"{_VERIFYING}::test_key_expired_since_is_told_with_who_signed",
+            f"{_VERIFYING}::test_key_that_expires_by_the_given_clock_has_expired",
         ),
         (
             Guard("domain/openpgp_status.py", 'if verdict.keyword == "REVKEYSIG" or', "if"),
@@ -138,10 +142,10 @@ GPG: Final = (
     Trap(
         "importing a secret key succeeds with a wrong passphrase: only signing proves possession",
         (
-            f"{_GPG}::test_import_with_a_wrong_passphrase_is_refused_though_gpg_takes_it",
-            f"{_GPG}::test_import_refuses_an_unprotected_key",
-            f"{_GPG}::test_proof_refuses_a_key_that_any_passphrase_opens",
-            f"{_GPG}::test_import_refuses_a_flipped_secret_bit_that_gpg_imports",
+            f"{_IMPORTING}::test_import_with_a_wrong_passphrase_is_refused_though_gpg_takes_it",
+            f"{_IMPORTING}::test_import_refuses_an_unprotected_key",
+            f"{_IMPORTING}::test_proof_refuses_a_key_that_any_passphrase_opens",
+            f"{_IMPORTING}::test_import_refuses_a_flipped_secret_bit_that_gpg_imports",
             f"{_LIFE}::test_proof_of_the_primary_wants_the_right_passphrase",
             f"{_LIFE}::test_unprotected_primary_is_not_proved",
         ),
@@ -167,9 +171,9 @@ GPG: Final = (
     Trap(
         "the agent caches, and a home with a long path has no socket",
         (
-            f"{_GPG}::test_agent_caches_nothing_even_while_it_lives",
-            f"{_GPG}::test_agent_is_gone_after_each_operation",
-            f"{_GPG}::test_home_with_a_path_too_long_for_a_socket_works",
+            f"{_HOME_AND_AGENT}::test_agent_caches_nothing_even_while_it_lives",
+            f"{_HOME_AND_AGENT}::test_agent_is_gone_after_each_operation",
+            f"{_HOME_AND_AGENT}::test_home_with_a_path_too_long_for_a_socket_works",
         ),
         (
             Guard(
@@ -188,9 +192,9 @@ GPG: Final = (
     Trap(
         "with --default-key and an expired key gpg silently signs with another",
         (
-            f"{_GPG}::test_exactly_the_given_subkey_signs_and_not_a_newer_one",
-            f"{_GPG}::test_signature_by_another_key_than_asked_is_thrown_away",
-            f"{_GPG}::test_expired_key_is_refused_and_no_other_key_signs_instead",
+            f"{_SIGNING}::test_exactly_the_given_subkey_signs_and_not_a_newer_one",
+            f"{_SIGNING}::test_signature_by_another_key_than_asked_is_thrown_away",
+            f"{_SIGNING}::test_expired_key_is_refused_and_no_other_key_signs_instead",
             f"{_LIFE}::test_certification_by_another_key_than_asked_is_not_taken",
         ),
         (
@@ -217,8 +221,8 @@ GPG: Final = (
     Trap(
         "a newline in a name injects directives; gpg reads names in the terminal's encoding",
         (
-            f"{_GPG}::test_user_id_injection_makes_no_key",
-            f"{_GPG}::test_a_name_in_other_letters_is_kept",
+            f"{_GENERATING}::test_user_id_injection_makes_no_key",
+            f"{_GENERATING}::test_a_name_in_other_letters_is_kept",
         ),
         (
             Guard("adapters/gpg_keys.py", "        check_user_id(user_id)\n", ""),
@@ -231,7 +235,7 @@ GPG: Final = (
     ),
     Trap(
         "python-gnupg logs key data at DEBUG and inherits the environment",
-        (f"{_GPG}::test_python_gnupg_gets_a_clean_environment_and_logs_nothing",),
+        (f"{_HOME_AND_AGENT}::test_python_gnupg_gets_a_clean_environment_and_logs_nothing",),
         (
             Guard("adapters/gpg_home.py", 'logging.getLogger("gnupg").disabled = True', "pass"),
             Guard(
@@ -245,7 +249,7 @@ GPG: Final = (
         "an expired and a good signature together are valid to python-gnupg",
         (
             "domain/test_openpgp.py::test_expired_and_good_signature_together_are_not_good",
-            f"{_GPG}::test_two_signatures_are_refused_however_they_are_joined",
+            f"{_VERIFYING}::test_two_signatures_are_refused_however_they_are_joined",
         ),
         (
             Guard("domain/openpgp_status.py", "if began > 1 or len(verdicts) > 1:", "if False:"),
@@ -255,11 +259,11 @@ GPG: Final = (
     Trap(
         "one home per purpose: a verifying home holds the registry's keys alone, all are 0700",
         (
-            f"{_GPG}::"
+            f"{_VERIFYING}::"
             "test_valid_signature_by_another_key_is_untrusted_with_or_without_its_certificate",
-            f"{_GPG}::test_home_is_made_private_and_keeps_our_configuration",
-            f"{_GPG}::test_home_behind_a_symbolic_link_is_refused",
-            f"{_GPG}::test_home_of_another_user_is_refused",
+            f"{_HOME_AND_AGENT}::test_home_is_made_private_and_keeps_our_configuration",
+            f"{_HOME_AND_AGENT}::test_home_behind_a_symbolic_link_is_refused",
+            f"{_HOME_AND_AGENT}::test_home_of_another_user_is_refused",
         ),
         (
             Guard("adapters/gpg_home.py", "    home.chmod(0o700)\n", ""),

@@ -6,7 +6,7 @@ from tests.traps.table import Guard, Trap
 
 _MINISIGN: Final = "adapters/minisign_secret.py"
 _MINISIG: Final = "domain/minisig.py"
-_GPG: Final = "adapters/test_gpg.py"
+_GENERATING: Final = "adapters/gpg/test_generating.py"
 _KEYS: Final = "adapters/test_minisign.py"
 
 MINISIGN: Final = (
@@ -117,7 +117,7 @@ MINISIGN: Final = (
         "empty passphrases are accepted by the tools",
         (
             f"{_KEYS}::test_empty_passphrase_is_refused_before_any_work",
-            f"{_GPG}::test_empty_passphrase_is_refused",
+            f"{_GENERATING}::test_empty_passphrase_is_refused",
         ),
         (Guard("adapters/passphrases.py", "if passphrase.is_empty:", "if False:"),),
     ),

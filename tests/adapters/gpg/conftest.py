@@ -1,0 +1,35 @@
+"""Homes of gpg with keys in them, and what works on those; nothing may be left behind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pai_signer.adapters.gpg_keys import GpgKeys
+from tests.adapters.gpg.homes import our_agents
+from tests.keys import RealClock, install_weak_openpgp_key
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with the weak key in it."""
+    install_weak_openpgp_key(tmp_path / "gnupg")
+    return tmp_path / "gnupg"
+
+
+@pytest.fixture
+def keys(home: Path) -> GpgKeys:
+    return GpgKeys(home, RealClock())
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> GpgKeys:
+    return GpgKeys(tmp_path / "empty", RealClock())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    yield
+    assert list(Path("/dev/shm").glob(f"pai-{os.getpid()}-*")) == []
+    assert our_agents() == []
