@@ -9,7 +9,9 @@ _HOME_AND_AGENT: Final = "adapters/gpg/test_home_and_agent.py"
 _IMPORTING: Final = "adapters/gpg/test_importing.py"
 _SIGNING: Final = "adapters/gpg/test_signing.py"
 _VERIFYING: Final = "adapters/gpg/test_verifying.py"
-_LIFE: Final = "adapters/test_gpg_life.py"
+_CERTIFICATES: Final = "adapters/gpg/test_certificates.py"
+_EXTENDING: Final = "adapters/gpg/test_extending.py"
+_REVOKING: Final = "adapters/gpg/test_revoking.py"
 
 GPG: Final = (
     Trap(
@@ -44,7 +46,7 @@ GPG: Final = (
             "test_everything_signed_before_verifies_after_two_extensions",
             "workflows/test_extend_gpg.py::"
             "test_what_the_vaults_gpg_forgot_stays_in_the_published_certificate",
-            f"{_LIFE}::test_strict_verifier_rejects_old_signatures_without_the_merge",
+            f"{_CERTIFICATES}::test_strict_verifier_rejects_old_signatures_without_the_merge",
             "domain/test_registry_rules.py::"
             "test_a_certificate_that_lost_a_part_or_is_another_is_refused",
         ),
@@ -64,10 +66,10 @@ GPG: Final = (
     Trap(
         "--quick-set-expire with '*' skips the expired and shortens the endless",
         (
-            f"{_LIFE}::test_old_and_new_signatures_verify_after_an_expired_key_was_extended",
-            f"{_LIFE}::test_subkey_that_never_expires_stays_so",
-            f"{_LIFE}::test_date_that_gpg_cannot_write_changes_nothing",
-            f"{_LIFE}::test_a_date_that_gpg_left_out_is_noticed",
+            f"{_EXTENDING}::test_old_and_new_signatures_verify_after_an_expired_key_was_extended",
+            f"{_EXTENDING}::test_subkey_that_never_expires_stays_so",
+            f"{_EXTENDING}::test_date_that_gpg_cannot_write_changes_nothing",
+            f"{_EXTENDING}::test_a_date_that_gpg_left_out_is_noticed",
         ),
         (
             Guard("adapters/gpg_life.py", "[] if key.is_primary else [key.fingerprint]", '["*"]'),
@@ -87,8 +89,9 @@ GPG: Final = (
     Trap(
         "a self-signature made under a clock in the future makes the expiry unsettable",
         (
-            f"{_LIFE}::test_key_with_a_self_signature_from_the_future_waits",
-            f"{_LIFE}::test_clock_behind_the_newest_self_signature_is_refused_before_gpg_is_asked",
+            f"{_EXTENDING}::test_key_with_a_self_signature_from_the_future_waits",
+            f"{_EXTENDING}::"
+            "test_clock_behind_the_newest_self_signature_is_refused_before_gpg_is_asked",
             "workflows/test_extend_gpg.py::test_a_clock_that_is_a_day_behind_is_refused",
             "workflows/test_extend_gpg.py::"
             "test_a_clock_years_ahead_is_refused_where_nobody_compared_it",
@@ -117,9 +120,9 @@ GPG: Final = (
     Trap(
         "revocation reasons 0 and 1 kill every old signature; gpg's own .rev is of reason 0",
         (
-            f"{_LIFE}::test_revocation_does_in_a_clean_gpg_and_in_sqv_what_its_reason_says",
-            f"{_LIFE}::test_revocation_with_another_reason_than_asked_is_thrown_away",
-            f"{_LIFE}::test_revocation_without_a_reason_is_refused",
+            f"{_REVOKING}::test_revocation_does_in_a_clean_gpg_and_in_sqv_what_its_reason_says",
+            f"{_REVOKING}::test_revocation_with_another_reason_than_asked_is_thrown_away",
+            f"{_REVOKING}::test_revocation_without_a_reason_is_refused",
         ),
         (
             Guard(
@@ -146,8 +149,8 @@ GPG: Final = (
             f"{_IMPORTING}::test_import_refuses_an_unprotected_key",
             f"{_IMPORTING}::test_proof_refuses_a_key_that_any_passphrase_opens",
             f"{_IMPORTING}::test_import_refuses_a_flipped_secret_bit_that_gpg_imports",
-            f"{_LIFE}::test_proof_of_the_primary_wants_the_right_passphrase",
-            f"{_LIFE}::test_unprotected_primary_is_not_proved",
+            f"{_SIGNING}::test_proof_of_the_primary_wants_the_right_passphrase",
+            f"{_SIGNING}::test_unprotected_primary_is_not_proved",
         ),
         (
             Guard(
@@ -195,7 +198,7 @@ GPG: Final = (
             f"{_SIGNING}::test_exactly_the_given_subkey_signs_and_not_a_newer_one",
             f"{_SIGNING}::test_signature_by_another_key_than_asked_is_thrown_away",
             f"{_SIGNING}::test_expired_key_is_refused_and_no_other_key_signs_instead",
-            f"{_LIFE}::test_certification_by_another_key_than_asked_is_not_taken",
+            f"{_CERTIFICATES}::test_certification_by_another_key_than_asked_is_not_taken",
         ),
         (
             Guard(

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pai_signer.adapters.gpg_keys import GpgKeys
+from pai_signer.adapters.gpg_life import GpgLife
 from tests.adapters.gpg.homes import our_agents
+from tests.adapters.gpg.old_keys import old_key
 from tests.keys import RealClock, install_weak_openpgp_key
 
 
@@ -26,6 +28,18 @@ def keys(home: Path) -> GpgKeys:
 @pytest.fixture
 def empty(tmp_path: Path) -> GpgKeys:
     return GpgKeys(tmp_path / "empty", RealClock())
+
+
+@pytest.fixture
+def expired_home(tmp_path: Path) -> Path:
+    """A home with the old key in it, which has expired."""
+    old_key().install(tmp_path / "expired")
+    return tmp_path / "expired"
+
+
+@pytest.fixture
+def life(expired_home: Path) -> GpgLife:
+    return GpgLife(expired_home, RealClock())
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,12 @@ def refused(code: str, call: Callable[..., object], *arguments: object) -> Signe
     return caught.value
 
 
+def state(home: Path) -> dict[str, bytes]:
+    """The public keys and the secret ones, byte for byte."""
+    files = [home / "pubring.kbx", *home.glob("private-keys-v1.d/*"), *home.glob("*revocs.d/*")]
+    return {str(p): p.read_bytes() for p in files}
+
+
 def private_keys(home: Path) -> list[str]:
     return sorted(p.name for p in home.glob("private-keys-v1.d/*"))
 

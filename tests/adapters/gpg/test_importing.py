@@ -9,10 +9,20 @@ import pytest
 
 from pai_signer.adapters.gpg_home import throwaway_home, vault_home
 from pai_signer.adapters.gpg_keys import GpgKeys
+from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.adapters.gpg_verify import GpgVerifier
 from pai_signer.errors import BadSignature, FormatError, PolicyRefused, SignerError
 from tests.adapters.gpg.homes import DATA, VERIFIER, fingerprints, private_keys, refused
-from tests.keys import WEAK_USER_ID, scratch_key, succeeded, weak_openpgp_key, weak_passphrase
+from tests.adapters.gpg.old_keys import UNTIL, old_key
+from tests.keys import (
+    WEAK_USER_ID,
+    RealClock,
+    export_secret,
+    scratch_key,
+    succeeded,
+    weak_openpgp_key,
+    weak_passphrase,
+)
 
 
 def test_imported_key_signs(tmp_path: Path, empty: GpgKeys) -> None:
@@ -139,3 +149,27 @@ def test_import_of_a_key_that_is_here_leaves_it_alone(home: Path, keys: GpgKeys)
     refused("KEY-1/already-here", lambda: keys.import_key(export, weak_passphrase()))
     assert private_keys(home) == before
     keys.prove(weak_openpgp_key().info.fingerprint, weak_passphrase())
+
+
+def test_an_old_export_is_restored_with_the_newer_certificate_beside_it(
+    tmp_path: Path, expired_home: Path, life: GpgLife
+) -> None:
+    key = old_key()
+    with vault_home(expired_home) as opened:
+        export_of_then = export_secret(opened, key.fingerprint)
+    info = life.extend(key.fingerprint, UNTIL, weak_passphrase())
+    restored = GpgKeys(tmp_path / "restored", RealClock())
+    refused("POL-6/expired", restored.import_key, export_of_then, weak_passphrase())
+    assert restored.stray(()) == ()
+    imported = restored.import_key(export_of_then, weak_passphrase(), info.certificate)
+    assert imported.expires_at == info.expires_at
+    new = restored.sign_detached(DATA, key.fingerprint, weak_passphrase())
+    GpgVerifier(RealClock()).verify_detached(DATA, new, [info.certificate], [key.fingerprint])
+
+
+def test_a_certificate_of_another_key_is_not_taken_beside_it(tmp_path: Path) -> None:
+    other, key = scratch_key(), weak_openpgp_key()
+    restored = GpgKeys(tmp_path / "restored", RealClock())
+    arguments = (key.secret_export, weak_passphrase(), other.certificate)
+    refused("KEY-4/certificate", restored.import_key, *arguments)
+    assert restored.stray(()) == ()

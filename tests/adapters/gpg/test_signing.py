@@ -12,10 +12,18 @@ import pytest
 from pai_signer.adapters import gpg_commands, gpg_home, process
 from pai_signer.adapters.gpg_home import vault_home
 from pai_signer.adapters.gpg_keys import GpgKeys
+from pai_signer.adapters.gpg_life import GpgLife
 from pai_signer.domain.openpgp_armor import parse_armored_signature
 from pai_signer.errors import CannotTell, PolicyRefused, SignerError
-from tests.adapters.gpg.homes import DATA, refused
-from tests.keys import FixedClock, scratch_key, succeeded, weak_openpgp_key, weak_passphrase
+from tests.adapters.gpg.homes import DATA, refused, state
+from tests.keys import (
+    FixedClock,
+    RealClock,
+    scratch_key,
+    succeeded,
+    weak_openpgp_key,
+    weak_passphrase,
+)
 
 # --- signing ------------------------------------------------------------------------------
 
@@ -144,3 +152,41 @@ def test_key_is_judged_by_the_given_clock(now: datetime, code: str, home: Path) 
 
 def test_proof_of_the_right_passphrase_passes(keys: GpgKeys) -> None:
     keys.prove(weak_openpgp_key().info.fingerprint, weak_passphrase())
+
+
+def test_proof_of_the_primary_leaves_no_trace(home: Path) -> None:
+    life, before = GpgLife(home, RealClock()), state(home)
+    life.prove_primary(weak_openpgp_key().info.fingerprint, weak_passphrase())
+    assert state(home) == before
+
+
+def test_proof_of_the_primary_wants_the_right_passphrase(home: Path) -> None:
+    life, before = GpgLife(home, RealClock()), state(home)
+    fingerprint = weak_openpgp_key().info.fingerprint
+    wrong = weak_passphrase(b"something")
+    refused("KEY-1/wrong-passphrase", life.prove_primary, fingerprint, wrong)
+    refused("KEY-1/empty-passphrase", life.prove_primary, fingerprint, weak_passphrase(b""))
+    assert state(home) == before
+
+
+def test_unprotected_primary_is_not_proved(tmp_path: Path) -> None:
+    key = scratch_key(unprotected=True)
+    with vault_home(tmp_path / "open") as opened:
+        succeeded(opened.run(["--import"], stdin=key.secret_export, passphrase=weak_passphrase()))
+    life = GpgLife(tmp_path / "open", RealClock())
+    refused("KEY-1/unprotected", life.prove_primary, key.fingerprint, weak_passphrase())
+
+
+def test_damaged_secret_primary_is_not_proved(home: Path) -> None:
+    fingerprint = weak_openpgp_key().info.fingerprint
+    with vault_home(home) as opened:
+        listing = succeeded(opened.run(["--with-colons", "--list-secret-keys"])).stdout
+    grip = next(x for x in listing.decode().split("\n") if x.startswith("grp:")).split(":")[9]
+    file = home / "private-keys-v1.d" / f"{grip}.key"
+    content = bytearray(file.read_bytes())
+    content[-10] ^= 1
+    file.write_bytes(bytes(content))
+    # The subkey still signs; only this proof finds it.
+    GpgKeys(home, RealClock()).prove(fingerprint, weak_passphrase())
+    with pytest.raises(SignerError):
+        GpgLife(home, RealClock()).prove_primary(fingerprint, weak_passphrase())
