@@ -1,16 +1,20 @@
 """Homes of gpg with keys in them, and what works on those; nothing may be left behind."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from pai_signer.adapters.gpg_backup import OpenPgpBackups
 from pai_signer.adapters.gpg_keys import GpgKeys
 from pai_signer.adapters.gpg_life import GpgLife
-from tests.adapters.gpg.homes import our_agents
+from tests.adapters.gpg.homes import CLOCK, our_agents
 from tests.adapters.gpg.old_keys import old_key
-from tests.keys import RealClock, install_weak_openpgp_key
+from tests.keys import install_weak_openpgp_key
 
 
 @pytest.fixture
@@ -22,12 +26,12 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def keys(home: Path) -> GpgKeys:
-    return GpgKeys(home, RealClock())
+    return GpgKeys(home, CLOCK)
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> GpgKeys:
-    return GpgKeys(tmp_path / "empty", RealClock())
+    return GpgKeys(tmp_path / "empty", CLOCK)
 
 
 @pytest.fixture
@@ -39,7 +43,28 @@ def expired_home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def life(expired_home: Path) -> GpgLife:
-    return GpgLife(expired_home, RealClock())
+    return GpgLife(expired_home, CLOCK)
+
+
+@pytest.fixture
+def backups(home: Path) -> OpenPgpBackups:
+    return OpenPgpBackups(home, CLOCK)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> OpenPgpBackups:
+    """For proofs, which need no vault."""
+    return OpenPgpBackups(tmp_path / "nowhere", CLOCK)
+
+
+@pytest.fixture
+def drawer() -> Iterator[Path]:
+    """Another machine's home, ten years from now."""
+    folder = Path(TemporaryDirectory(dir="/dev/shm", prefix="h-").name)
+    folder.mkdir(mode=0o700)
+    yield folder
+    subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
