@@ -1,4 +1,4 @@
-"""The step that asks for a medium or a folder, shared by every workflow that needs one (IMP-1)."""
+"""The steps that ask for a medium, a folder or a file, shared by all who need one (IMP-1)."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from pai_signer.workflows.engine import Answer, Choice, Option, Question, Step, 
 
 #: The menu value that leads to typing a path; no device is called so.
 FOLDER: Final = "folder"
+NOTHING_READ: Final = "Nothing was read and nothing was written."
 
 
 class DirectoryState(Record, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class DirectoryState(Record, frozen=True, kw_only=True):
     wants_to_type: bool = False
 
 
+S = TypeVar("S", bound=msgspec.Struct)
 D = TypeVar("D", bound=DirectoryState)
 
 
@@ -49,7 +51,7 @@ class PickMedium(Step[D], Generic[D]):
 
     id = "medium"
     title = "Medium"
-    unchanged = "Nothing was read and nothing was written."
+    unchanged = NOTHING_READ
 
     def __init__(self, media: Media, purpose: str, *, read_only: bool = False) -> None:
         """``read_only``: mount it so, where it is this program that mounts it (CUS-2)."""
@@ -91,24 +93,33 @@ class PickMedium(Step[D], Generic[D]):
         yield Option(FOLDER, "a folder (type its path)")
 
 
-class TypeFolder(Step[D], Generic[D]):
-    """Type the path of a folder."""
+class TypePath(Step[S], Generic[S]):
+    """Type the path of a folder or a file, which the state keeps as ``field``."""
 
-    id = "folder"
-    title = "Folder"
-    unchanged = PickMedium.unchanged
+    def __init__(
+        self, field: str, prompt: str, *, title: str, unchanged: str = NOTHING_READ
+    ) -> None:
+        self.id = self._field = field
+        self.title = title
+        self.unchanged = unchanged
+        self._prompt = prompt
+
+    def done(self, state: S) -> bool:
+        return bool(getattr(state, self._field))
+
+    def question(self, state: S) -> Question:
+        return TypedText(self._field, self._prompt)
+
+    def act(self, state: S, answer: Answer, progress: Progress) -> S:
+        return msgspec.structs.replace(state, **{self._field: checked_directory(str(answer))})
+
+
+class TypeFolder(TypePath[D], Generic[D]):
+    """Type the path of a folder, where none of the media was chosen."""
 
     def __init__(self, purpose: str) -> None:
-        self._purpose = purpose
-
-    def done(self, state: D) -> bool:
-        return bool(state.directory)
-
-    def question(self, state: D) -> Question:
-        return TypedText("directory", f"{self._purpose}: path of the folder")
-
-    def act(self, state: D, answer: Answer, progress: Progress) -> D:
-        return msgspec.structs.replace(state, directory=checked_directory(str(answer)))
+        super().__init__("directory", f"{purpose}: path of the folder", title="Folder")
+        self.id = "folder"
 
 
 def _facts(medium: Medium) -> str:

@@ -1,4 +1,4 @@
-"""Each trap's tests fail without its guard (see ``tests/traps.py``).
+"""Each trap's tests fail without its guard (see ``tests/traps``).
 
 Every guard is taken out of a copy of the package in turn, and the trap's tests are run on
 that copy. All of them take some minutes; one stands for them by default. ``PAI_FAULTS=all``

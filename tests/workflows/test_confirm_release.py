@@ -18,7 +18,7 @@ from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.overview import home_page
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import RELEASE, brought_back, events, run
-from tests.workflows.test_sign_release import split
+from tests.workflows.signing import split
 
 ISO = "pai-0.2.0-amd64.iso"
 

@@ -11,7 +11,7 @@ from pai_signer.errors import BadSignature, MediumError, PolicyRefused, UsageErr
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import RELEASE, downloads_copy, events, rename_release, run, sign
-from tests.workflows.test_sign_release import split
+from tests.workflows.signing import split
 
 
 def export(bench: Workbench, to: Path, version: str = RELEASE) -> Path:

@@ -14,7 +14,7 @@ from pai_signer.errors import BadSignature, SignerError
 from pai_signer.workflows.release.settle import settle_unfinished
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import RELEASE, events, opened, run, sign, signed_vault
-from tests.workflows.test_sign_release import TAG_FILES, nothing_is_signed, split
+from tests.workflows.signing import TAG_FILES, nothing_is_signed, split
 
 
 class PowerCut(BaseException):

@@ -10,35 +10,28 @@ from pai_signer.domain.page import Line, Mark, Page, digest_lines
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.qr_parts import MAX_SCANNED_BYTES, JoinedFile, join_scanned
 from pai_signer.ports import Destinations, Sources
-from pai_signer.workflows.engine import (
-    Answer,
-    Automatic,
-    Outcome,
-    Question,
-    Step,
-    TypedText,
-    Workflow,
-)
+from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.pick_directory import (
     DirectoryState,
     TypeFolder,
-    checked_directory,
+    TypePath,
     given_directory,
 )
 
+SCANS: Final = "Path of the text file with one scanned code on each line"
 PURPOSE: Final = "Where to write the joined files?"
 
 
 class CollectState(DirectoryState, frozen=True, kw_only=True):
-    """Where a collection stands; ``scanned`` is the text file with a payload on each line."""
+    """Where a collection stands; ``scans`` is the text file with a payload on each line."""
 
-    scanned: str = ""
+    scans: str = ""
     #: What was written: name to SHA-256, the digest that the screen offline shows too.
     written: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def collect_codes(
-    sources: Sources, destinations: Destinations, scanned: str = "", directory: str = ""
+    sources: Sources, destinations: Destinations, scans: str = "", directory: str = ""
 ) -> Workflow[CollectState]:
     """Build the workflow: which scans, where to, then all or nothing."""
     return Workflow(
@@ -46,29 +39,16 @@ def collect_codes(
         key="",
         title="Join scanned QR codes",
         start=CollectState(
-            scanned=given_directory(scanned),
+            scans=given_directory(scans),
             directory=given_directory(directory),
         ),
-        steps=(_AskScans(), TypeFolder(PURPOSE), _Join(sources, destinations)),
+        steps=(
+            TypePath("scans", SCANS, title="Scanned codes"),
+            TypeFolder(PURPOSE),
+            _Join(sources, destinations),
+        ),
         outcome=_outcome,
     )
-
-
-class _AskScans(Step[CollectState]):
-    """The text file."""
-
-    id = "scans"
-    title = "Scanned codes"
-    unchanged = "Nothing was read and nothing was written."
-
-    def done(self, state: CollectState) -> bool:
-        return bool(state.scanned)
-
-    def question(self, state: CollectState) -> Question:
-        return TypedText("scans", "Path of the text file with one scanned code on each line")
-
-    def act(self, state: CollectState, answer: Answer, progress: Progress) -> CollectState:
-        return msgspec.structs.replace(state, scanned=checked_directory(str(answer)))
 
 
 class _Join(Step[CollectState]):
@@ -89,7 +69,7 @@ class _Join(Step[CollectState]):
         return Automatic("join")
 
     def act(self, state: CollectState, answer: Answer, progress: Progress) -> CollectState:
-        path = Path(state.scanned)
+        path = Path(state.scans)
         with self._sources.open(path.parent) as folder:
             data = folder.read_small(path.name, MAX_SCANNED_BYTES)
         # Some scanners put a byte order mark before the first line.

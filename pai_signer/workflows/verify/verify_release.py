@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from pai_signer.domain.artifact import HashedFile, Record
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.receipt import MAX_RECEIPT_BYTES, text_name
@@ -22,17 +20,9 @@ from pai_signer.domain.registry import (
 )
 from pai_signer.domain.release_index import INDEX_NAME, MAX_INDEX_BYTES
 from pai_signer.ports import Source, SourceListing, Sources
-from pai_signer.workflows.engine import (
-    Answer,
-    Automatic,
-    Outcome,
-    Question,
-    Step,
-    TypedText,
-    Workflow,
-)
+from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.keys.compromise_papers import is_paper, verify_papers
-from pai_signer.workflows.pick_directory import checked_directory, given_directory
+from pai_signer.workflows.pick_directory import TypePath, given_directory
 from pai_signer.workflows.verify.covered import BUNDLE_SUFFIX, RECEIPTS, stated_digests
 from pai_signer.workflows.verify.due_signatures import due_and_missing
 from pai_signer.workflows.verify.manifest_name import manifest_name_in
@@ -51,6 +41,8 @@ from pai_signer.workflows.verify.verify_registry import verify_registry
 from pai_signer.workflows.workbench import Verifiers
 
 NOTHING_CHANGED: Final = "Nothing was changed: verifying only reads."
+FOLDER: Final = "Path of the folder with the downloaded files"
+KEYS: Final = "Path of the published keys (keys/public of the repository)"
 #: Whoever forges a release forges the keys beside it as well.
 KEYS_FROM_THE_RELEASE: Final = (
     "the keys lie in the folder that they vouch for: that they are the project's own is NOT shown"
@@ -161,43 +153,13 @@ def verify_folder(
             directory=given_directory(directory),
             keys=given_directory(keys),
         ),
-        steps=(_AskFolder(), _AskKeys(), verify),
+        steps=(
+            TypePath("directory", FOLDER, title="Verify", unchanged=NOTHING_CHANGED),
+            TypePath("keys", KEYS, title="Verify", unchanged=NOTHING_CHANGED),
+            verify,
+        ),
         outcome=verify.outcome,
     )
-
-
-class _AskFolder(Step[VerifyState]):
-    """The folder with the downloaded files."""
-
-    id = "folder"
-    title = "Verify"
-    unchanged = NOTHING_CHANGED
-
-    def done(self, state: VerifyState) -> bool:
-        return bool(state.directory)
-
-    def question(self, state: VerifyState) -> Question:
-        return TypedText("directory", "Path of the folder with the downloaded files")
-
-    def act(self, state: VerifyState, answer: Answer, progress: Progress) -> VerifyState:
-        return msgspec.structs.replace(state, directory=checked_directory(str(answer)))
-
-
-class _AskKeys(Step[VerifyState]):
-    """The folder with the published keys."""
-
-    id = "keys"
-    title = "Verify"
-    unchanged = NOTHING_CHANGED
-
-    def done(self, state: VerifyState) -> bool:
-        return bool(state.keys)
-
-    def question(self, state: VerifyState) -> Question:
-        return TypedText("keys", "Path of the published keys (keys/public of the repository)")
-
-    def act(self, state: VerifyState, answer: Answer, progress: Progress) -> VerifyState:
-        return msgspec.structs.replace(state, keys=checked_directory(str(answer)))
 
 
 class _Verify(Step[VerifyState]):

@@ -1,15 +1,11 @@
-"""Bundles that no honest git would make: bounded, refused, and nothing of theirs runs (IMP-6).
+"""Bundles that no honest git would make are bounded and refused (IMP-6).
 
 Bombs are made by hand (tests/packs.py). Each refusal leaves the mirror as it was, no process
 takes more memory than it may, and no file grows beyond the bundle.
 """
 
 import hashlib
-import re
 import resource
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -21,7 +17,7 @@ from pai_signer.adapters.git import GitMirror
 from pai_signer.domain.tag import object_id
 from pai_signer.errors import SignerError
 from tests import packs
-from tests.adapters.test_git import booby_trap, refuse, state_of
+from tests.adapters.git.mirrors import refuse
 from tests.repository import Repository, make_repository
 
 #: Far above what git takes for any of these, far below what they say that they are.
@@ -34,18 +30,6 @@ EMPTY_TREE: Final = object_id("tree", b"")
 @pytest.fixture
 def work(tmp_path: Path) -> Repository:
     return make_repository(tmp_path / "work", commits=1)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    path = tmp_path / "vault"
-    path.mkdir(mode=0o700)
-    return path
-
-
-@pytest.fixture
-def mirror(vault: Path) -> GitMirror:
-    return GitMirror(vault)
 
 
 # --- bombs --------------------------------------------------------------------------------
@@ -148,7 +132,7 @@ def test_git_is_always_limited(mirror: GitMirror, vault: Path, work: Repository)
     assert int(shown) * 1024 == git_command.MEMORY_BYTES
 
 
-# --- trees ------------------------------------------------------------------------------------
+# --- trees --------------------------------------------------------------------------------
 
 
 def one_entry(name: bytes, mode: bytes = b"100644", oid: str | None = None) -> list[bytes]:
@@ -230,7 +214,8 @@ def test_a_commit_with_a_forged_header_is_refused(
         refuse(mirror, vault, path, "IMP-6/bad-bundle")
 
 
-# --- submodules ---------------------------------------------------------------------------------
+# --- submodules ---------------------------------------------------------------------------
+
 
 EVIL_MODULES: Final = {
     "option as address": '[submodule "x"]\n\tpath = x\n\turl = --upload-pack=touch${IFS}canary\n',
@@ -269,7 +254,7 @@ def test_a_plain_submodule_is_a_number_and_nothing_is_fetched(
     assert not (vault / "repo.git" / "modules").exists()
 
 
-# --- refs --------------------------------------------------------------------------------------
+# --- refs ---------------------------------------------------------------------------------
 
 
 def test_refs_outside_of_heads_and_tags_go_nowhere(
@@ -300,89 +285,3 @@ def test_a_bundle_cannot_bring_the_tag_that_is_to_be_signed(
     mirror.take_bundle(work.bundle("r.bundle", "HEAD", "v1.0.0"))
     assert mirror._git.refs("refs/tags/") == {}
     assert mirror.describe_commit(work.head, "v1.0.0", None).existing_tag_oid == work.head
-
-
-# --- nothing of theirs runs ---------------------------------------------------------------------
-
-
-def armed(work: Repository) -> str:
-    """A commit whose tree is full of what git obeys in a work tree, under a signature."""
-    for name, text in {
-        ".gitattributes": "* filter=x diff=x merge=x export-subst ident text=auto\n",
-        ".gitconfig": "[core]\n\thooksPath = .\n",
-        ".mailmap": "Somebody Else <else@example.org> Ada Author <ada@example.org>\n",
-        ".gitignore": "*\n",
-        ".lfsconfig": "[lfs]\n\turl = https://example.org\n",
-        "post-checkout": "#!/bin/sh\ntouch canary\n",
-        "file.txt": "changed\n",
-    }.items():
-        (work.path / name).write_text(text)
-    work.git("add", "-f", ".")
-    tree = work.git("write-tree")
-    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n iHUE\n -----END PGP SIGNATURE-----\n"
-    text = (
-        f"tree {tree}\nparent {work.head}\nauthor Ada Author <ada@example.org> 1700000000 +0000\n"
-    )
-    text += f"committer Carl <carl@example.org> 1700000000 +0000\n{signature}\nArmed\n"
-    oid = work.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
-    work.git("update-ref", "refs/heads/main", oid)
-    return oid
-
-
-def test_attributes_filters_mailmaps_and_signatures_in_a_tree_are_only_bytes(
-    mirror: GitMirror, vault: Path, work: Repository, tmp_path: Path
-) -> None:
-    oid, canary = armed(work), tmp_path / "canary"
-    mirror._git.make_if_missing()
-    repository = mirror._git.repository
-    booby_trap(repository, canary)
-    (repository / "info").mkdir(exist_ok=True)
-    (repository / "info" / "attributes").write_text("* filter=x diff=x\n")
-    with (repository / "config").open("a") as config:
-        script = repository / "evil.sh"
-        config.write(f'[diff "x"]\n\ttextconv = {script}\n\tcommand = {script}\n')
-        config.write(f"[log]\n\tshowSignature = true\n[gpg]\n\tprogram = {script}\n")
-        config.write(f"[credential]\n\thelper = {script}\n[alias]\n\tlog = !{script}\n")
-    mirror.take_bundle(work.full_bundle())
-    commit = mirror.describe_commit(mirror.find_commit(None, "main"), "v1.0.0", None)
-    assert (commit.oid, commit.author) == (oid, "Ada Author <ada@example.org>")
-    assert not canary.exists()
-
-
-PROGRAM: Final = textwrap.dedent("""
-    import sys
-    from pathlib import Path
-    from pai_signer.adapters.git import GitMirror
-    mirror = GitMirror(Path(sys.argv[1]))
-    mirror.take_bundle(Path(sys.argv[2]))
-    mirror.describe_commit(mirror.find_commit(None, "main"), "v1.0.0", None)
-""")
-
-
-def test_only_git_itself_is_ever_started_and_nothing_is_written_elsewhere(
-    vault: Path, work: Repository, tmp_path: Path
-) -> None:
-    """Every program and every written file of an import of the armed commit, by strace."""
-    armed(work)
-    log = tmp_path / "log"
-    subprocess.run(
-        [
-            *("strace", "-f", "-qq", "-s", "300", "-e", "signal=none", "-o", str(log)),
-            *("-e", "trace=execve,openat,connect", sys.executable, "-IB", "-c"),
-            *(f"import sys; sys.path[:0] = {sys.path!r}\n{PROGRAM}", vault, work.full_bundle()),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    calls = [line for line in log.read_text().splitlines() if not re.search(r" = -1 E\w+", line)]
-    started = {m[1] for line in calls if (m := re.search(r'execve\("([^"]+)"', line))}
-    assert started - {sys.executable} <= {
-        *("/usr/bin/git", "/usr/lib/git-core/git", "/usr/bin/prlimit")
-    }
-    assert "/usr/bin/git" in started
-    assert not [line for line in calls if "connect(" in line]
-    writing = re.compile(r'openat\([^,]+, "([^"]+)", [^)]*O_(?:WRONLY|RDWR)')
-    written = {m[1] for line in calls if (m := writing.search(line))}
-    outside = {p for p in written if not p.startswith(("/dev/null", str(vault)))}
-    assert {p for p in outside if p.startswith("/")} == set()
-    assert state_of(vault)
