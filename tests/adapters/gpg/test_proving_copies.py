@@ -13,7 +13,14 @@ from pai_signer.adapters.gpg_backup import OpenPgpBackups
 from pai_signer.adapters.gpg_home import GpgHome, throwaway_home
 from pai_signer.adapters.process import Finished
 from pai_signer.domain.openpgp_armor import dearmored_secret_key
-from pai_signer.errors import BadSignature, FormatError, PolicyRefused, SignerError, UntrustedKey
+from pai_signer.errors import (
+    BadSignature,
+    CannotTell,
+    FormatError,
+    PolicyRefused,
+    SignerError,
+    UntrustedKey,
+)
 from tests.adapters.gpg.copies import CHALLENGE, armored, copy, packets, prove, with_body
 from tests.adapters.gpg.homes import NEW, VERIFIER, refused
 from tests.keys import (
@@ -151,6 +158,22 @@ def test_a_copy_in_which_gpg_finds_no_key_is_damaged_and_no_riddle(outside: Open
         with pytest.raises(FormatError, match="gpg finds no key in it") as caught:
             prove(outside, armored(bytes(spoilt)))
         assert caught.value.code == "KEY-1/key-file"
+
+
+def test_a_gpg_that_dies_says_nothing_of_the_copy(
+    outside: OpenPgpBackups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged is a verdict; where gpg could not do its work there is none."""
+    real = GpgHome.run
+
+    def dies(home: GpgHome, arguments: Any, **how: Any) -> Finished:
+        if "--export-secret-keys" in arguments:
+            return Finished(-9, b"", b"", b"")
+        return real(home, arguments, **how)
+
+    monkeypatch.setattr(GpgHome, "run", dies)
+    error = refused("SEC-2/tool-failed", lambda: prove(outside, copy()))
+    assert isinstance(error, CannotTell)
 
 
 def test_what_is_no_export_of_one_key_is_told_as_such(outside: OpenPgpBackups) -> None:
