@@ -303,7 +303,8 @@ def gpg_restores(secret_key: bytes, key: RegisteredKey) -> bool:
     """Whether stock gpg signs as the restore card says, and gpgv accepts it.
 
     The public certificate lies beside the export on the medium: what is damaged of the public
-    part of an export comes from there.
+    part of an export comes from there. The import itself ends badly for a signature in that part
+    that does not verify, and takes the secret key in all the same: what is asked is that it signs.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -314,7 +315,7 @@ def gpg_restores(secret_key: bytes, key: RegisteredKey) -> bool:
         (home / "data").write_bytes(b"restored\n")
         gpg = f"gpg --homedir {home} --batch --pinentry-mode loopback --passphrase-file phrase"
         script = (
-            f"{gpg} --import registered secret && {gpg} -u {key.id} --detach-sign data"
+            f"{gpg} --import registered secret; {gpg} -u {key.id} --detach-sign data"
             " && gpg --dearmor < registered > ring.gpg && gpgv --keyring ./ring.gpg data.sig data"
         )
         try:
