@@ -111,11 +111,15 @@ def render_manifest(project: str, rehearsal: bool, files: Mapping[str, bytes]) -
 
 def parse_manifest(data: bytes, project: str, *, rehearsal: bool) -> dict[str, str]:
     """Digests by name; ``FormatError`` for anything that we would not write for ``project``."""
-    head = _head(project, rehearsal=rehearsal)
-    if len(data) > MAX_MANIFEST_BYTES or not data.startswith(head):
-        kind = "rehearsal" if rehearsal else "real"
-        raise _refused("manifest", f"{BACKUP_MANIFEST_NAME} is not of a {kind} backup of {project}")
-    digests = manifest.parse_manifest(data.removeprefix(head))
+    if len(data) > MAX_MANIFEST_BYTES or not data.startswith(_head(project, rehearsal=False)):
+        raise _refused("manifest", f"{BACKUP_MANIFEST_NAME} is not of a backup of {project}")
+    is_practice = data.startswith(_head(project, rehearsal=True))
+    if is_practice != rehearsal:
+        kinds = {True: "a rehearsal, with practice keys", False: "real keys"}
+        raise _refused(
+            "manifest", f"it is a backup of {kinds[is_practice]}; this vault is of {kinds[rehearsal]}"
+        )
+    digests = manifest.parse_manifest(data.removeprefix(_head(project, rehearsal=rehearsal)))
     unknown = sorted(
         set(digests) - ALL_NAMES | {BACKUP_MANIFEST_NAME, *SIGNATURE_NAMES} & set(digests)
     )

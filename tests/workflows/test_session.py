@@ -78,9 +78,10 @@ def test_two_people_prove_and_attest(held: Drawer, tmp_path: Path) -> None:
 
 
 def test_nobody_holds_it_alone(held: Drawer) -> None:
+    """It is said where the name is asked for, and not some questions later."""
     before = events(held.bench)
     with pytest.raises(UsageError) as caught:
-        hold_session(held, answers(held.bench, second=""))
+        hold_session(held, {"second": ""})
     assert caught.value.code == "CUS-3/alone"
     assert events(held.bench) == before
 

@@ -36,7 +36,7 @@ from pai_signer.domain.journal import GENESIS
 from pai_signer.domain.page import Line, Page
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.records import encode_record
-from pai_signer.errors import SignerError
+from pai_signer.errors import SignerError, UsageError
 from pai_signer.ports import Clock
 from pai_signer.workflows.engine import Answer, Automatic, Outcome, Question, Step, Workflow
 from pai_signer.workflows.workbench import Workbench
@@ -98,13 +98,18 @@ C = TypeVar("C", bound=CeremonyState)
 
 @dataclass(frozen=True)
 class Plan:
-    """What one kind of ceremony is for, and what it needs on the table."""
+    """What one kind of ceremony is for, and what it needs on the table.
+
+    ``alone`` is the refusal where nobody is named as the second maintainer; None where one person
+    may hold it.
+    """
 
     name: str
     title: str
     purpose: str
     command: str
     materials: Sequence[str]
+    alone: UsageError | None = None
 
 
 class TranscriptRecorder(Generic[C]):

@@ -62,7 +62,7 @@ def opening(bench: Workbench, plan: Plan) -> tuple[Step[C], ...]:
     """The shared steps before a ceremony's own."""
     return (
         _Begin(bench, plan),
-        _SecondMaintainer(bench),
+        _SecondMaintainer(bench, plan),
         _Witness(bench),
         _Materials(bench, plan),
         _Preconditions(bench),
@@ -119,21 +119,23 @@ def _new_id(bench: Workbench, wanted: str) -> str:
 
 
 class _Person(CeremonyStep[C]):
-    """A person who may be missing."""
+    """A person beside the one who sits there."""
 
     _role: ClassVar[Role]
+    #: The refusal where nobody is named; None where the person may be missing.
+    _alone: UsageError | None = None
 
     def question(self, state: C) -> Question:
-        return TypedText(
-            self.id,
-            f"Name of the {self._role.value} (empty: nobody)",
-            default="",
-            may_be_empty=True,
-        )
+        prompt = f"Name of the {self._role.value}"
+        if self._alone:
+            return TypedText(self.id, prompt, refusal=self._alone)
+        return TypedText(self.id, f"{prompt} (empty: nobody)", default="", may_be_empty=True)
 
     def act(self, state: C, answer: Answer, progress: Progress) -> C:
         name = " ".join(safe_text(str(answer), limit=MAX_NAME_LENGTH).split())
         if not name:
+            if self._alone:
+                raise self._alone
             return self._behind(state)
         people = (*state.participants, Participant(role=self._role, name=name))
         check_participants(people)
@@ -144,6 +146,10 @@ class _SecondMaintainer(_Person[C]):
     id = "second"
     title = "Name the second maintainer"
     _role = Role.SECOND_MAINTAINER
+
+    def __init__(self, bench: Workbench, plan: Plan) -> None:
+        super().__init__(bench)
+        self._alone = plan.alone
 
 
 class _Witness(_Person[C]):

@@ -97,6 +97,11 @@ def plan() -> Plan:
             "a clock or watch of each maintainer, set right today",
             "a medium to carry the attestation to the other workstation",
         ),
+        alone=UsageError(
+            "CUS-3/alone",
+            "Nobody was named as the second maintainer: a session wants two.",
+            "Name them (--second NAME). One alone proves theirs with 'backup verify'.",
+        ),
     )
 
 
@@ -171,7 +176,7 @@ def _steps(bench: Workbench, what: Plan) -> tuple[Step[SessionState], ...]:
 
 
 class _FirstMaintainer(SessionStep):
-    """Whose medium comes first; and that somebody else is there for the second."""
+    """Whose medium comes first."""
 
     id = "first-maintainer"
     title = "Name the first maintainer"
@@ -186,13 +191,6 @@ class _FirstMaintainer(SessionStep):
         return TypedText(self.id, prompt, default="", may_be_empty=True)
 
     def act(self, state: SessionState, answer: Answer, progress: Progress) -> SessionState:
-        if not state.name_of(Role.SECOND_MAINTAINER):
-            raise UsageError(
-                "CUS-3/alone",
-                "Nobody was named as the second maintainer: a session wants two.",
-                "Go back and name them (--second NAME). One alone proves theirs with 'backup "
-                "verify'.",
-            )
         people = tuple(
             Participant(role=p.role, name=custodian_name(str(answer) or p.name))
             if p.role is Role.MAINTAINER
