@@ -115,10 +115,9 @@ def parse_manifest(data: bytes, project: str, *, rehearsal: bool) -> dict[str, s
         raise _refused("manifest", f"{BACKUP_MANIFEST_NAME} is not of a backup of {project}")
     is_practice = data.startswith(_head(project, rehearsal=True))
     if is_practice != rehearsal:
-        kinds = {True: "a rehearsal, with practice keys", False: "real keys"}
-        raise _refused(
-            "manifest", f"it is a backup of {kinds[is_practice]}; this vault is of {kinds[rehearsal]}"
-        )
+        kinds = {True: "a REHEARSAL, with practice keys", False: "real keys"}
+        why = f"it is a backup of {kinds[is_practice]}; this vault is of {kinds[rehearsal]}"
+        raise _refused("manifest", why)
     digests = manifest.parse_manifest(data.removeprefix(_head(project, rehearsal=rehearsal)))
     unknown = sorted(
         set(digests) - ALL_NAMES | {BACKUP_MANIFEST_NAME, *SIGNATURE_NAMES} & set(digests)

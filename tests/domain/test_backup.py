@@ -124,7 +124,8 @@ def test_sha256sum_accepts_the_manifest_and_catches_a_change(
 def test_the_manifest_reads_back(rehearsal: bool) -> None:
     text = render_manifest("PAI", rehearsal, FILES)
     assert set(parse_manifest(text, "PAI", rehearsal=rehearsal)) == set(FILES)
-    with pytest.raises(FormatError, match=f"this vault is of {'real' if rehearsal else 'a rehears'}"):
+    vault = "real keys" if rehearsal else "a REHEARSAL"
+    with pytest.raises(FormatError, match=f"this vault is of {vault}"):
         parse_manifest(text, "PAI", rehearsal=not rehearsal)
     with pytest.raises(FormatError):
         parse_manifest(text, "OTHER", rehearsal=rehearsal)

@@ -151,8 +151,8 @@ CUSTODY: Final = (
     *faults(
         "backup-manifest",
         FormatError,
-        ("other-project", "CUS-1/manifest", "not of a real backup of PAI", replaced(b"# PAI", b"# PIA")),
-        ("without-heading", "CUS-1/manifest", "not of a real backup", without_line(0)),
+        ("other-project", "CUS-1/manifest", "not of a backup of PAI", replaced(b"# PAI", b"# PIA")),
+        ("without-heading", "CUS-1/manifest", "not of a backup", without_line(0)),
         ("of-a-rehearsal", "SIG-1/not-canonical", "another form", lambda d: d.replace(b"release\n", b"release\n# REHEARSAL: practice keys; this backs up nothing\n")),
         ("stranger-listed", "CUS-1/manifest", "lists zzz.sh", appended(b"a" * 64 + b"  zzz.sh\n")),
         ("itself-listed", "CUS-1/manifest", "lists MANIFEST.txt", replaced(b"release\n", b"release\n" + b"a" * 64 + b"  MANIFEST.txt\n")),

@@ -128,7 +128,7 @@ class _Person(CeremonyStep[C]):
     def question(self, state: C) -> Question:
         prompt = f"Name of the {self._role.value}"
         if self._alone:
-            return TypedText(self.id, prompt, refusal=self._alone)
+            return TypedText(self.id, prompt, refusal=self._alone, may_be_empty=True)
         return TypedText(self.id, f"{prompt} (empty: nobody)", default="", may_be_empty=True)
 
     def act(self, state: C, answer: Answer, progress: Progress) -> C:
