@@ -9,24 +9,18 @@ from pai_signer.domain.host import HostFacts
 from pai_signer.domain.page import Line, Mark, Page
 from pai_signer.domain.policy import air_gap_problems
 from pai_signer.domain.registry import Algorithm
-from pai_signer.errors import PolicyRefused, SignerError
+from pai_signer.errors import SignerError
 from pai_signer.faces.desk import Action, HomeView, JournalLine, StatusBar
 from pai_signer.faces.journal_text import journal_line
+from pai_signer.faces.menu_reasons import NOT_SIGNED, ROTATED, why_not, why_not_away
 from pai_signer.ports import Medium
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.ceremony.records import ceremonies_page, held_ceremonies
 from pai_signer.workflows.custody.backup_status import custody_pages
-from pai_signer.workflows.custody.lost_cases import CASES
 from pai_signer.workflows.discard_unfinished import discard_unfinished, shown_title
 from pai_signer.workflows.engine import Conversation
-from pai_signer.workflows.keys.birth_revocations import kept_revocations
-from pai_signer.workflows.keys.key_dates import has_expired
-from pai_signer.workflows.keys.rotation_compromise import awaited_key, check_can_follow, old_key
 from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
-from pai_signer.workflows.release.confirm_release import confirmable
-from pai_signer.workflows.release.deprecate_release import endable
-from pai_signer.workflows.release.index_files import index_now
 from pai_signer.workflows.release.unsigned_part import unsigned_part
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.show import keys_pages
@@ -34,13 +28,6 @@ from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.
 DISCARD: Final = "unfinished.discard"
-NO_BACKUP: Final = "no backup is known"
-EXPIRED: Final = "the OpenPGP key has expired: extend it first"
-#: The system that each rotation is about: it is offered twice, by its two reasons.
-_ROTATED: Final = {
-    "key.rotate.minisign": Algorithm.MINISIGN,
-    "key.rotate.gpg": Algorithm.OPENPGP,
-}
 
 
 class WorkstationDesk:
@@ -81,25 +68,20 @@ class WorkstationDesk:
             yield Action(DISCARD, "Discard unfinished work")
 
     def _catalogue(self) -> Iterator[Action]:
+        reasons = why_not(self._bench)
         for entry in catalogue.CATALOGUE:
+            reason = reasons.get(entry.id, "")
             match entry.id:
                 case "release.sign":
                     yield from self._for_versions(entry, self._signable(), "nothing to sign yet")
                 case "release.export":
-                    yield from self._for_versions(
-                        entry, self._exportable(), "nothing is signed yet"
-                    )
+                    yield from self._for_versions(entry, self._exportable(), NOT_SIGNED)
                 case "key.generate":
-                    yield self._generation(entry)
+                    yield self._generation(entry, reason)
                 case _:
-                    yield Action(
-                        entry.id,
-                        entry.label,
-                        self._why_not(entry.id),
-                        group=entry.group.value,
-                    )
-                    if entry.id in _ROTATED:
-                        yield self._rotation_away(entry)
+                    yield Action(entry.id, entry.label, reason, group=entry.group.value)
+                    if entry.id in ROTATED:
+                        yield self._rotation_away(entry, reason)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -114,7 +96,7 @@ class WorkstationDesk:
             return (*keys_pages(self._bench), ceremonies_page(self._bench))
         return keys_pages(self._bench)
 
-    def _generation(self, entry: catalogue.Entry) -> Action:
+    def _generation(self, entry: catalogue.Entry, reason: str) -> Action:
         """Of both keys, or of the one that is missing: it was revoked, or never made."""
         registry = self._bench.registry()
         in_use = {a for a in Algorithm if registry.signing_key(a)}
@@ -123,16 +105,15 @@ class WorkstationDesk:
             label, arguments = "Generate an OpenPGP key", {"only": GPG}
         elif in_use == {Algorithm.OPENPGP}:
             label, arguments = "Generate a minisign key", {"only": MINISIGN}
-        why_not = self._why_not(entry.id)
-        return Action(entry.id, label, why_not, arguments=arguments, group=entry.group.value)
+        return Action(entry.id, label, reason, arguments=arguments, group=entry.group.value)
 
-    def _rotation_away(self, entry: catalogue.Entry) -> Action:
+    def _rotation_away(self, entry: catalogue.Entry, reason: str) -> Action:
         """The same ceremony where the old key is in other hands (KEY-5)."""
         label = f"{entry.label}: compromised"
         return Action(
             entry.id,
             label,
-            self._why_not_away(entry.id),
+            why_not_away(self._bench, entry.id, reason),
             arguments={"reason": "compromised"},
             group=entry.group.value,
         )
@@ -162,74 +143,6 @@ class WorkstationDesk:
         """The newest first, so that an old one is never exported by mistake."""
         releases = self._bench.history().releases
         return [release.version for release in reversed(releases)]
-
-    def _why_not(self, entry_id: str) -> str:
-        registry = self._bench.registry()
-        minisign = registry.signing_key(Algorithm.MINISIGN)
-        openpgp = registry.signing_key(Algorithm.OPENPGP)
-        no_minisign = "" if minisign else "there is no minisign key yet"
-        no_openpgp = "" if openpgp else "there is no OpenPGP key yet"
-        no_key = "" if registry.keys else "there is no key yet"
-        awaited = ""
-        if any(awaited_key(registry, algorithm) for algorithm in Algorithm):
-            awaited = "a compromised key awaits its successor: rotate it"
-        expired = ""
-        if openpgp and has_expired(openpgp, self._bench.clock.now()):
-            expired = EXPIRED
-        reasons = {
-            "key.generate": "there are keys already" if minisign and openpgp else awaited,
-            "key.import.minisign": "there is a minisign key already" if minisign else awaited,
-            "key.import.gpg": "there is an OpenPGP key already" if openpgp else awaited,
-            "release.unsigned": "" if minisign or openpgp else "there is no key in use",
-            "release.deprecate": self._why_not_deprecate(bool(minisign or openpgp)),
-            "release.index": ("" if minisign or openpgp else "there is no key in use")
-            or ("" if index_now(self._bench).entries else "nothing is signed yet"),
-            "key.publish": no_key,
-            "backup.paper": no_key or ("" if self._bench.ledger().custodians() else NO_BACKUP),
-            "key.revocations": ""
-            if any(True for _ in kept_revocations(self._bench))
-            else "no certificates were made yet",
-            "ceremony.show": "" if held_ceremonies(self._bench) else "none was held yet",
-            "ceremony.export": "" if held_ceremonies(self._bench) else "none was held yet",
-            "key.show": no_key,
-            "release.show": "" if self._exportable() else "nothing is signed yet",
-            "release.confirm": "" if confirmable(self._bench) else "nothing was exported yet",
-            "release.qr": "" if self._exportable() else "nothing is signed yet",
-            "key.rotate.minisign": no_minisign or expired,
-            "key.rotate.gpg": no_openpgp or expired,
-            "key.extend": no_openpgp,
-            "key.revoke": no_key,
-            "key.drill": "" if minisign or openpgp else "there is no key in use",
-            **{
-                f"backup.{name}": "" if minisign or openpgp else "there is no key in use"
-                for name in ("create", "verify", "session", "accept")
-            },
-            **{
-                f"backup.lost.{what}": "" if self._bench.ledger().custodians() else NO_BACKUP
-                for what in CASES
-            },
-        }
-        return reasons.get(entry_id, "")
-
-    def _why_not_deprecate(self, has_key: bool) -> str:
-        if not has_key:
-            return "there is no key in use"
-        return "" if endable(self._bench) else "there is no other release to see instead"
-
-    def _why_not_away(self, entry_id: str) -> str:
-        """Why a key cannot be rotated away from as compromised; the old key need not be whole."""
-        registry, now = self._bench.registry(), self._bench.clock.now()
-        old = old_key(registry, _ROTATED[entry_id], "compromised")
-        if old is None:
-            return self._why_not(entry_id)
-        openpgp = registry.signing_key(Algorithm.OPENPGP)
-        if openpgp and openpgp != old and has_expired(openpgp, now):
-            return EXPIRED
-        try:
-            check_can_follow(registry, old)
-        except PolicyRefused as refusal:
-            return refusal.summary
-        return ""
 
     def begin(self, action_id: str, arguments: Mapping[str, str]) -> Conversation[Any]:
         """Start or resume."""

@@ -1,0 +1,30 @@
+"""The menu of a workstation: every entry with its reason, and the journal read a few times (FACE-1)."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from pai_signer.adapters.journal_file import FileJournal
+from pai_signer.faces.menu_reasons import why_not
+from pai_signer.faces.workstation import WorkstationDesk
+from pai_signer.workflows import catalogue
+from pai_signer.workflows.workbench import Workbench
+
+
+def test_every_reason_is_of_an_entry(keyed: Workbench) -> None:
+    """A name that no entry has would be a reason that nobody is ever told."""
+    assert set(why_not(keyed)) <= {entry.id for entry in catalogue.CATALOGUE}
+
+
+def test_a_menu_reads_the_journal_a_few_times_and_not_once_for_each_entry(
+    keyed: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, reads = FileJournal.entries, []
+
+    def entries(self: FileJournal) -> object:
+        reads.append(self)
+        return real(self)
+
+    monkeypatch.setattr(FileJournal, "entries", entries)
+    actions = WorkstationDesk(keyed, ExitStack()).actions()
+    assert 0 < len(reads) < len(actions) // 3
