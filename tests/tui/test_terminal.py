@@ -3,7 +3,6 @@
 import os
 import pty
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from pai_signer.errors import EXIT_BUG, EXIT_CANCELLED, EXIT_DONE, EXIT_USAGE
 from pai_signer.faces.rows import CONSOLE_EXTRAS
 from tests.tui.fake_desk import CANARY
+from tests.tui.marks import needs_tmux
 
 ROOT = Path(__file__).parents[2]
 LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
@@ -199,7 +199,7 @@ def test_nothing_is_asked_of_a_console_that_it_would_print() -> None:
     assert b"\x1b]" not in it.output  # no title, no clipboard, no links
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+@needs_tmux
 @pytest.mark.parametrize("no_color", [False, True])
 def test_from_home_to_a_question_in_tmux(no_color: bool, tmp_path: Path) -> None:
     socket = str(tmp_path / "s")
