@@ -38,6 +38,7 @@ from pai_signer.workflows.engine import (
     Wipeable,
     Workflow,
 )
+from pai_signer.workflows.script import MemoryStates
 
 HOSTILE = (
     "a[/b].iso",
@@ -65,21 +66,12 @@ class State(msgspec.Struct, frozen=True):
     path: str = ""
 
 
-class FakeStore:
-    def __init__(self) -> None:
-        self.saved: dict[str, bytes] = {}
+class FakeStore(MemoryStates):
+    """Shows what is saved."""
 
-    def load(self, name: str) -> bytes | None:
-        return self.saved.get(name)
-
-    def save(self, name: str, data: bytes) -> None:
-        self.saved[name] = data
-
-    def delete(self, name: str) -> None:
-        self.saved.pop(name, None)
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self.saved))
+    @property
+    def saved(self) -> dict[str, bytes]:
+        return self._states
 
 
 @dataclass

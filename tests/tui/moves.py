@@ -28,17 +28,16 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def choose_folder(app: Tmux) -> None:
+def choose_folder(app: Tmux, asked: str = "Where are the downloaded files?") -> None:
     """In the picker: the last line."""
-    shown = app.until("Where are the downloaded files?", "a folder (type its path)")
-    [line] = re.findall(r"(\d+)  a folder \(type its path\)", shown)
-    app.press(line)
+    app.until(asked)
+    app.pick("a folder (type its path)")
     app.until("path of the folder")
 
 
-def type_folder(app: Tmux, path: str) -> None:
+def type_folder(app: Tmux, path: str, asked: str = "Where are the downloaded files?") -> None:
     """In the picker: a folder, by its path."""
-    choose_folder(app)
+    choose_folder(app, asked)
     app.answer(path)
 
 

@@ -1,31 +1,16 @@
 """Bad input, every key, every size: the app over a real workstation (FACE-3, FACE-4)."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from pai_signer.composition import open_workbench
 from tests.keys import WEAK_SCRYPT_LIMITS
-from tests.tui.moves import (
-    WEAK_APP,
-    choose_folder,
-    leave,
-    short_folder,
-    type_folder,
-)
+from tests.tui.marks import needs_tmux
+from tests.tui.moves import WEAK_APP, choose_folder, leave, type_folder
 from tests.tui.tmux import program
 from tests.workstation import downloads, workstation
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """A folder of the test's own."""
-    with short_folder() as folder:
-        yield folder
+pytestmark = needs_tmux
 
 
 def test_bad_paths_are_refused_in_plain_words_and_the_question_comes_again(room: Path) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from pai_signer.domain.qr_parts import cut_for_codes
-from tests.tui.moves import WEAK_APP, leave, short_folder
+from tests.tui.marks import needs_tmux
+from tests.tui.moves import WEAK_APP, leave
 from tests.tui.picture import DARK, LIGHT, Theme, codes_by_zbar
 from tests.tui.tmux import Tmux, program
 from tests.workstation import VERSION, Workstation, workstation
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+    needs_tmux,
     pytest.mark.skipif(shutil.which("zbarimg") is None, reason="zbarimg is not installed"),
 ]
 
@@ -53,13 +53,6 @@ APP_KINDS = {
     "16 colours": SIXTEEN,
     "NO_COLOR on a light theme": INVERTED,
 }
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """A folder of the test's own."""
-    with short_folder() as folder:
-        yield folder
 
 
 @pytest.fixture

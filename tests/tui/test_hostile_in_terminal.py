@@ -4,23 +4,18 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from pai_signer.faces.rows import CONSOLE_EXTRAS
-from tests.tui.moves import (
-    WEAK_APP,
-    leave,
-    short_folder,
-    type_folder,
-)
+from tests.tui.marks import needs_tmux
+from tests.tui.moves import WEAK_APP, leave, type_folder
 from tests.tui.tmux import program
 from tests.workstation import downloads, workstation
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+pytestmark = needs_tmux
 
 #: File names as bytes, and how they have to be shown.
 HOSTILE: Final = {
@@ -34,13 +29,6 @@ HOSTILE: Final = {
 LABEL: Final = "\x1b]0;PWN\x07[b]X\x1b[31m"
 AUTHOR: Final = "Eve [red]\x1b[31m \u202e[@click=app.quit]x[/]"
 SUBJECT: Final = "Add a[/b] \x1b]52;c;ZXZpbA==\x07 \u202eevil \u0430\u0301"
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """A folder of the test's own."""
-    with short_folder() as folder:
-        yield folder
 
 
 def hostile_medium(folder: Path) -> Path:

@@ -1,10 +1,8 @@
 """Signals, hang-ups and crashes of the app over a real workstation (SEC-2, SIG-6)."""
 
 import os
-import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,25 +11,12 @@ from pai_signer.composition import open_workbench
 from pai_signer.errors import EXIT_BUG, EXIT_CANCELLED, EXIT_DONE
 from tests.keys import WEAK_SCRYPT_LIMITS
 from tests.tui.evidence import files_with, forms
-from tests.tui.moves import (
-    PHRASE,
-    WEAK_APP,
-    app_process,
-    leave,
-    short_folder,
-    to_the_signing,
-)
+from tests.tui.marks import needs_tmux
+from tests.tui.moves import PHRASE, WEAK_APP, app_process, leave, to_the_signing
 from tests.tui.tmux import program
 from tests.workstation import VERSION, workstation
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """A folder of the test's own."""
-    with short_folder() as folder:
-        yield folder
+pytestmark = needs_tmux
 
 
 def test_ctrl_c_and_ctrl_z_neither_end_nor_stop_the_app(room: Path) -> None:

@@ -9,7 +9,6 @@ paste: both once left whole copies behind, in what Textual reads and decodes.
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import pytest
 
 from tests.adapters.test_host import can_make_namespaces
 from tests.cli.program import Program
+from tests.tui.marks import needs_tmux
 from tests.tui.moves import WEAK_APP, app_process, leave, short_folder
 from tests.tui.tmux import Tmux, program
 from tests.watching import copies_in_memory
@@ -29,7 +29,7 @@ from tests.workflows.bench import RELEASE, downloads, new_vault
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+    needs_tmux,
     pytest.mark.skipif(not can_make_namespaces(), reason="no network namespaces here"),
 ]
 

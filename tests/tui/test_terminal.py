@@ -3,7 +3,6 @@
 import os
 import pty
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import pytest
 from pai_signer.errors import EXIT_BUG, EXIT_CANCELLED, EXIT_DONE, EXIT_USAGE
 from pai_signer.faces.rows import CONSOLE_EXTRAS
 from tests.tui.fake_desk import CANARY
+from tests.tui.marks import needs_tmux
+from tests.tui.tmux import program
 
 ROOT = Path(__file__).parents[2]
 LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
@@ -199,41 +200,20 @@ def test_nothing_is_asked_of_a_console_that_it_would_print() -> None:
     assert b"\x1b]" not in it.output  # no title, no clipboard, no links
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+@needs_tmux
 @pytest.mark.parametrize("no_color", [False, True])
-def test_from_home_to_a_question_in_tmux(no_color: bool, tmp_path: Path) -> None:
-    socket = str(tmp_path / "s")
-    colour = "NO_COLOR=1" if no_color else "X=1"
-    command = (
-        f"cd {ROOT} && env TERM=linux LANG=C.UTF-8 PYTHONPATH={ROOT} {colour} "
-        f"{sys.executable} tests/tui/fake_desk.py; sleep 60"
-    )
-
-    def tmux(*arguments: str) -> str:
-        return subprocess.run(
-            ["tmux", "-S", socket, "-u", *arguments], capture_output=True, text=True, check=True
-        ).stdout
-
-    def until(text: str) -> str:
-        for _ in range(150):
-            shown = tmux("capture-pane", "-p", "-t", "x")
-            if text in shown:
-                return shown
-            time.sleep(0.1)
-        raise AssertionError(shown)
-
-    tmux("new-session", "-d", "-s", "x", "-x", "80", "-y", "24", command)
-    try:
-        shown = until("Import and sign")
-        tmux("send-keys", "-t", "x", "1")
-        shown += until("Which medium")
-        tmux("send-keys", "-t", "x", "1")
-        shown += until("Files on the medium")
-        coloured = tmux("capture-pane", "-e", "-p", "-t", "x")
-        tmux("send-keys", "-t", "x", "F2")
-        shown += until("20 of 20")
-    finally:
-        tmux("kill-server")
+def test_from_home_to_a_question_in_tmux(no_color: bool, room: Path) -> None:
+    environ = {"NO_COLOR": "1"} if no_color else {}
+    fake = [sys.executable, "-m", "tests.tui.fake_desk"]
+    with program(room, fake, term="linux", environ=environ) as app:
+        shown = app.until("Import and sign")
+        app.press("1")
+        shown += app.until("Which medium")
+        app.press("1")
+        shown += app.until("Files on the medium")
+        coloured = app.coloured()
+        app.press("F2")
+        shown += app.until("20 of 20")
     for char in set(shown) - CONSOLE_EXTRAS - frozenset("┌┐└┘\n"):
         assert char.encode("iso8859-15")
     assert all(len(row) <= 80 for row in shown.split("\n"))

@@ -1,30 +1,18 @@
 """Unfinished work, the first vault, and vaults that cannot be opened, in the real app."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pai_signer.composition import open_workbench
 from pai_signer.errors import EXIT_BUG, EXIT_DONE
-from tests.tui.moves import (
-    WEAK_APP,
-    leave,
-    short_folder,
-    type_folder,
-)
+from tests.tui.marks import needs_tmux
+from tests.tui.moves import WEAK_APP, leave, type_folder
 from tests.tui.tmux import PROGRAM, program
 from tests.workstation import downloads, workstation
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """A folder of the test's own."""
-    with short_folder() as folder:
-        yield folder
+pytestmark = needs_tmux
 
 
 def test_unfinished_work_is_resumed_or_discarded_even_if_it_cannot_be_read(room: Path) -> None:

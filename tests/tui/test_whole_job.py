@@ -9,7 +9,6 @@ opens an internet socket (SEC-1).
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,15 @@ from typing import Final
 import pytest
 
 from pai_signer.adapters.passphrases import WordListPassphrases
-from pai_signer.errors import EXIT_DONE
 from pai_signer.faces.rows import CONSOLE_EXTRAS, cells
 from tests.tracing import assert_local, needs_strace, read_trace, tracing
 from tests.tui.evidence import files_with, forms, process_table
-from tests.tui.moves import app_process
+from tests.tui.marks import needs_tmux
+from tests.tui.moves import app_process, leave, short_folder
 from tests.tui.tmux import COLUMNS, PROGRAM, ROWS, Tmux, program
 from tests.watching import copies_in_memory
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+pytestmark = needs_tmux
 
 #: The reason that is typed where a practice machine cannot fulfil a rule.
 WHY: Final = "this is a rehearsal"
@@ -51,10 +50,9 @@ class Keyed:
 
 @pytest.fixture(scope="module")
 def room() -> Iterator[Path]:
-    """A short path: sockets of tmux and of GnuPG have to fit into 108 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="pai-tui-"))
-    yield folder
-    shutil.rmtree(folder)
+    """One folder for all modes, as the keys in it are."""
+    with short_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -283,14 +281,6 @@ def journal_checks_and_help(app: Tmux) -> None:
     app.until("terminal", "program", "installed")
     app.press("Escape")
     app.until("Checks of this machine", "more above")  # what was picked stays highlighted
-
-
-def leave(app: Tmux) -> None:
-    """F10, asked; the exit code is a success."""
-    app.press("F10")
-    app.until("Leave pai-signer?")
-    app.press("y")
-    assert app.end() == EXIT_DONE
 
 
 def check_screens(app: Tmux, *, is_console: bool) -> None:

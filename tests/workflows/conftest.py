@@ -11,11 +11,11 @@ from tests.workflows.bench import (
     keyed_vault,
     new_vault,
     opened,
+    published,
     remove_store,
     run,
     signed_vault,
 )
-from tests.workflows.bench import published as published_release
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,7 +53,7 @@ def signed(tmp_path: Path) -> Iterator[Workbench]:
 
 
 @pytest.fixture
-def published(tmp_path: Path) -> Path:
+def public(tmp_path: Path) -> Path:
     """An empty folder to publish the keys into."""
     folder = tmp_path / "keys-public"
     folder.mkdir()
@@ -63,4 +63,4 @@ def published(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What a user downloaded: every file of v0.2.0, and the keys beside."""
-    return published_release(tmp_path / "published")
+    return published(tmp_path / "published")

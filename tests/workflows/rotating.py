@@ -1,6 +1,5 @@
 """Rotations of both systems, played, walked and killed."""
 
-import dataclasses
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,35 +82,6 @@ class Rotating:
 
 MINISIGN: Final = Rotating("key.rotate.minisign", Algorithm.MINISIGN, "minisign")
 GPG: Final = Rotating("key.rotate.gpg", Algorithm.OPENPGP, "openpgp")
-
-
-class Killed(BaseException):
-    """What no handler of the program's own catches."""
-
-
-@dataclass
-class KillingPort:
-    """Does the work of a port's method, then dies as the process would."""
-
-    port: Any
-    method: str
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.port, name)
-        if name != self.method:
-            return found
-
-        def killed(*arguments: Any, **options: Any) -> Any:
-            found(*arguments, **options)
-            raise Killed
-
-        return killed
-
-
-def with_port(bench: Workbench, port: str, thing: object) -> Workbench:
-    """The workbench with another thing in the place of one port."""
-    changes: dict[str, Any] = {port: thing}
-    return dataclasses.replace(bench, **changes)
 
 
 def stock(*command: str | Path, cwd: Path | None = None) -> bool:

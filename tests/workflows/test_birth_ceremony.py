@@ -31,7 +31,7 @@ from tests.workflows.bench import (
     run,
     secrets,
 )
-from tests.workflows.rotating import Killed, KillingPort, with_port
+from tests.workflows.dying import Killed, KillingPort, with_port
 
 GENERATE: Final = "key.generate"
 PEOPLE: Final = {"second": "Ben", "witness": "Wim", "verdict": "accept"}

@@ -1,9 +1,7 @@
 """Revoking a key: notice, list, registry and certificate, signed by who can still sign (KEY-5)."""
 
-import dataclasses
 import hashlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +41,8 @@ from tests.workflows.compromise import (
     revoke,
     until,
 )
+from tests.workflows.dying import FailingPort, Killed, KillingPort, with_port
+from tests.workflows.rotating import stock
 
 
 @pytest.fixture
@@ -57,21 +57,9 @@ def signed(tmp_path: Path) -> Iterator[Workbench]:
         yield bench
 
 
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    folder = tmp_path / "keys-public"
-    folder.mkdir()
-    return folder
-
-
 def vault_state(bench: Workbench) -> tuple[Any, ...]:
     """All that a refusal must leave as it was."""
     return (bench.registry(), bench.ceremonies.names(), events(bench))
-
-
-def stock(*command: str | Path, cwd: Path) -> bool:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, check=False, timeout=60)
-    return done.returncode == 0
 
 
 # --- compromised ----------------------------------------------------------------------------
@@ -345,33 +333,6 @@ def test_killed_before_a_step_it_goes_on_there_and_revokes_once(tmp_path: Path, 
         assert data["registry_serial"] == bench.registry().serial
 
 
-class Killed(BaseException):
-    """What no handler of the program's own catches."""
-
-
-@dataclasses.dataclass
-class DyingPort:
-    """Does the work of a port's method on its n-th call, then dies as the process would."""
-
-    port: Any
-    method: str
-    calls: int = 1
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.port, name)
-        if name != self.method:
-            return found
-
-        def called(*arguments: Any, **options: Any) -> Any:
-            result = found(*arguments, **options)
-            self.calls -= 1
-            if self.calls == 0:
-                raise Killed
-            return result
-
-        return called
-
-
 WORK: Final = {
     "revocation stored": ("ceremonies", "save", 1),
     "lists stored": ("ceremonies", "save", 2),
@@ -390,9 +351,9 @@ def test_killed_between_the_work_and_its_saved_state_it_is_done_once(
     port, method, calls = WORK[moment]
     with opened_later(vault) as bench:
         key_id = openpgp(bench)
-        dying: dict[str, Any] = {port: DyingPort(getattr(bench, port), method, calls)}
+        dying = KillingPort(getattr(bench, port), method, calls)
         with pytest.raises(Killed):
-            revoke(dataclasses.replace(bench, **dying), key_id)
+            revoke(with_port(bench, port, dying), key_id)
     with opened_later(vault) as bench:
         revoke(bench, key_id)
         registry = bench.registry()
@@ -409,20 +370,10 @@ def test_killed_between_the_work_and_its_saved_state_it_is_done_once(
 def test_a_failure_leaves_the_key_in_use_and_the_work_can_go_on(
     signed: Workbench, port: str, method: str
 ) -> None:
-    class Failing(DyingPort):
-        def __getattr__(self, name: str) -> Any:
-            if name != self.method:
-                return getattr(self.port, name)
-
-            def failed(*_: Any, **__: Any) -> Any:
-                raise CannotTell("TEST/disk", "The disk is full.", "Make room.")
-
-            return failed
-
     key_id, before = openpgp(signed), signed.registry()
-    broken: dict[str, Any] = {port: Failing(getattr(signed, port), method)}
+    broken = with_port(signed, port, FailingPort(getattr(signed, port), method))
     with pytest.raises(CannotTell) as caught:
-        revoke(dataclasses.replace(signed, **broken), key_id)
+        revoke(broken, key_id)
     assert caught.value.unchanged is not None
     assert "no key was revoked" in caught.value.unchanged
     assert signed.registry() == before
@@ -463,9 +414,9 @@ def test_discarded_between_journal_and_registry_the_journal_says_so(
     vault = signed_vault(tmp_path / "vault")
     with opened_later(vault) as bench:
         key_id, before = minisign(bench), bench.registry()
-        dying: dict[str, Any] = {"journal": DyingPort(bench.journal, "append")}
+        dying = with_port(bench, "journal", KillingPort(bench.journal, "append"))
         with pytest.raises(Killed):
-            revoke(dataclasses.replace(bench, **dying), key_id)
+            revoke(dying, key_id)
         begin(bench, key_id).discard()
         assert bench.registry() == before
         assert events(bench)[-2:] == ["key.revoked", "key.revocation-discarded"]

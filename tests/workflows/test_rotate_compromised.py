@@ -45,16 +45,8 @@ from tests.workflows.bench import (
     signed_vault,
 )
 from tests.workflows.compromise import active, answers, opened_later, revoke
-from tests.workflows.rotating import (
-    GPG,
-    MINISIGN,
-    NEW_PHRASE,
-    Killed,
-    KillingPort,
-    Rotating,
-    stock,
-    with_port,
-)
+from tests.workflows.dying import Killed, KillingPort, with_port
+from tests.workflows.rotating import GPG, MINISIGN, NEW_PHRASE, Rotating, stock
 
 SYSTEMS: Final = pytest.mark.parametrize("system", [MINISIGN, GPG], ids=str)
 LATER: Final = "0.3.0"
@@ -64,13 +56,6 @@ LATER: Final = "0.3.0"
 def signed(tmp_path: Path) -> Iterator[Workbench]:
     with opened_later(signed_vault(tmp_path / "vault")) as bench:
         yield bench
-
-
-@pytest.fixture
-def public(tmp_path: Path) -> Path:
-    folder = tmp_path / "keys-public"
-    folder.mkdir()
-    return folder
 
 
 def given(bench: Workbench, old: str, **others: Answer) -> dict[str, Answer]:

@@ -38,21 +38,14 @@ from tests.workflows.bench import (
     events,
     keyed_vault,
     opened,
+    published,
     rename_release,
     run,
     secrets,
     signed_vault,
 )
-from tests.workflows.bench import published as published_release
-from tests.workflows.rotating import (
-    GPG,
-    MINISIGN,
-    NEW_PHRASE,
-    Killed,
-    KillingPort,
-    stock,
-    with_port,
-)
+from tests.workflows.dying import Killed, KillingPort, with_port
+from tests.workflows.rotating import GPG, MINISIGN, NEW_PHRASE, stock
 
 LATER: Final = "0.3.0"
 
@@ -113,61 +106,61 @@ def certifiers(folder: Path, subject: str) -> set[str]:
 
 
 def test_releases_of_before_and_after_are_good_for_every_judge_with_the_published_keys(
-    tmp_path: Path, published: Path
+    tmp_path: Path, public: Path
 ) -> None:
-    first = published_release(tmp_path / "first")
+    first = published(tmp_path / "first")
     with opened(signed_vault(tmp_path / "vault")) as bench:
         before = bench.registry()
         old, minisign = GPG.active(bench), MINISIGN.active(bench)
         data = GPG.rotate(bench)
         new = data["new"]
         second = next_release(bench, tmp_path)
-        run(bench, "key.publish", directory=str(published))
+        run(bench, "key.publish", directory=str(public))
         files, after = bench.registry_store.load(), bench.registry()
 
     # Every release, by the program and by stock tools with one published certificate alone.
     releases = ((RELEASE, first, old, new), (f"v{LATER}", second, new, old))
     for version, folder, signer, other in releases:
-        request = VerifyRequest(directory=folder, keys=published)
+        request = VerifyRequest(directory=folder, keys=public)
         outcome = verify_release(request, sources(), verifiers(), Progress())
         assert outcome.data["version"] == version
         assert outcome.data["signatures_missing"] == []
         signature, manifest = folder / "SHA256SUMS.asc", folder / "SHA256SUMS"
-        right, wrong = (published / f"gpg-{key}.asc" for key in (signer, other))
+        right, wrong = (public / f"gpg-{key}.asc" for key in (signer, other))
         assert judged(right, signature, manifest) == {"gpg": True, "gpgv": True, "sqv": True}
         assert not any(judged(wrong, signature, manifest).values())
 
     # The published certificates: each certified by the other key, none revoked, nothing lost.
     for key, its_other in ((old, new), (new, old)):
-        assert certifiers(published, key) == {key, its_other}
-    check_grows(before.find(old), (published / f"gpg-{old}.asc").read_text())
+        assert certifiers(public, key) == {key, its_other}
+    check_grows(before.find(old), (public / f"gpg-{old}.asc").read_text())
 
     # The statement, by stock tools.
-    text = published / data["statement"]
+    text = public / data["statement"]
     signatures = parse_transition(text.read_bytes()).signatures
     assert set(signatures) == {old, new, minisign}
     for key_id, name in signatures.items():
         if name.endswith(".minisig"):
-            key = published / f"minisign-{key_id}.pub"
-            assert stock("minisign", "-V", "-m", text, "-x", published / name, "-p", key)
+            key = public / f"minisign-{key_id}.pub"
+            assert stock("minisign", "-V", "-m", text, "-x", public / name, "-p", key)
         else:
-            verdicts = judged(published / f"gpg-{key_id}.asc", published / name, text)
+            verdicts = judged(public / f"gpg-{key_id}.asc", public / name, text)
             assert verdicts == {"gpg": True, "gpgv": True, "sqv": True}
 
     # The registry: a later state, signed by the new key.
     assert verify_registry(files, verifiers()) == after
     check_successor(before, after)
-    assert parse_registry((published / "registry.json").read_bytes()) == after
+    assert parse_registry((public / "registry.json").read_bytes()) == after
     assert after.find(old).life is KeyState.RETIRED
     assert after.find(old).reason == "scheduled rotation"
     assert after.find(old).superseded_by == new
     assert judged(
-        published / f"gpg-{new}.asc", published / "registry.json.asc", published / "registry.json"
+        public / f"gpg-{new}.asc", public / "registry.json.asc", public / "registry.json"
     )["gpgv"]
 
     # What is to be committed is what changed.
     listed = set(data["texts"][REPOSITORY_FILES].split())
-    there = {f"keys/public/{path.name}" for path in published.iterdir()}
+    there = {f"keys/public/{path.name}" for path in public.iterdir()}
     assert listed < there
     assert all("/minisign-" in name for name in there - listed)
 
@@ -217,30 +210,30 @@ def test_the_old_secret_stays_and_only_the_new_key_signs(
 
 
 def test_the_commands_of_the_security_page_work_in_the_published_folder(
-    rotated: tuple[Workbench, dict[str, Any], str], published: Path
+    rotated: tuple[Workbench, dict[str, Any], str], public: Path
 ) -> None:
     bench, data, _ = rotated
-    run(bench, "key.publish", directory=str(published))
+    run(bench, "key.publish", directory=str(public))
     block = data["texts"][SECURITY_PAGE].partition("```sh\n")[2].partition("```")[0]
     lines = block.splitlines()
     assert len(lines) == 5
     for line in lines:
-        assert stock("sh", "-ec", line, cwd=published), line
-    statement = published / data["statement"]
+        assert stock("sh", "-ec", line, cwd=public), line
+    statement = public / data["statement"]
     statement.write_bytes(statement.read_bytes().replace(b"planned", b"Planned"))
     for line in lines[2:]:
-        assert not stock("sh", "-ec", line, cwd=published), line
+        assert not stock("sh", "-ec", line, cwd=public), line
 
 
 def test_after_both_rotations_and_an_extension_every_statement_is_published(
-    rotated: tuple[Workbench, dict[str, Any], str], published: Path
+    rotated: tuple[Workbench, dict[str, Any], str], public: Path
 ) -> None:
     """The OpenPGP key that signed one statement is retired by the other."""
     bench, data, old = rotated
     MINISIGN.rotate(bench, **secrets(gpg=NEW_PHRASE, new=b"weak newest phrase"))
-    run(bench, "key.publish", directory=str(published))
-    assert len(list(published.glob("transition-*.txt"))) == 2
-    assert certifiers(published, data["new"]) == {data["new"], old}
+    run(bench, "key.publish", directory=str(public))
+    assert len(list(public.glob("transition-*.txt"))) == 2
+    assert certifiers(public, data["new"]) == {data["new"], old}
 
 
 # --- the new key's proof and comparison -----------------------------------------------------------

@@ -10,11 +10,7 @@ from pai_signer.adapters.practice import VERSION
 from pai_signer.domain.ceremony import TRANSCRIPT_NAME, parse_transcript
 from pai_signer.domain.registry import Algorithm, KeyState
 from pai_signer.domain.transition import parse_transition
-from pai_signer.errors import (
-    CannotTell,
-    PolicyRefused,
-    SignerError,
-)
+from pai_signer.errors import CannotTell, PolicyRefused, SignerError
 from pai_signer.workflows.keys.rotation import (
     RELEASE_NOTE,
     REPOSITORY_FILES,
@@ -53,7 +49,7 @@ def rotated(keyed: Workbench) -> Workbench:
 
 
 def test_every_release_verifies_after_a_rotation_with_the_published_keys(
-    tmp_path: Path, published: Path
+    tmp_path: Path, public: Path
 ) -> None:
     exports = tmp_path / "exports"
     exports.mkdir()
@@ -67,20 +63,20 @@ def test_every_release_verifies_after_a_rotation_with_the_published_keys(
         given = {"waive.POL-7": WHY, "version": f"v{LATER}", "what": "manifest"}
         run(bench, "release.sign", answers, **given)
         run(bench, "release.export", version=f"v{LATER}", directory=str(exports))
-        run(bench, "key.publish", directory=str(published))
+        run(bench, "key.publish", directory=str(public))
         for version, signer, images in ((VERSION, old, downloads()), (LATER, new, later)):
             (folder,) = exports.glob(f"pai-v{version}*")
             for image in images.glob("*.iso"):
                 shutil.copy2(image, folder)
-            verdict = run(bench, "verify", directory=str(folder), keys=str(published)).data
+            verdict = run(bench, "verify", directory=str(folder), keys=str(public)).data
             assert verdict["verdict"] == "good"
             assert any(signer in text for text in verdict["signed_by"])
             other = old if signer == new else new
-            right, wrong = (published / f"minisign-{key}.pub" for key in (signer, other))
+            right, wrong = (public / f"minisign-{key}.pub" for key in (signer, other))
             manifest = folder / "SHA256SUMS"
             assert stock("minisign", "-V", "-m", manifest, "-p", right)
             assert not stock("minisign", "-V", "-m", manifest, "-p", wrong)
-    assert (published / "minisign.pub").read_bytes() == right.read_bytes()
+    assert (public / "minisign.pub").read_bytes() == right.read_bytes()
 
 
 def test_the_old_passphrase_signs_no_release_any_more(rotated: Workbench) -> None:
@@ -108,24 +104,24 @@ def test_the_old_key_is_retired_and_its_file_stays(keyed: Workbench) -> None:
 
 
 def test_stock_tools_accept_the_published_statement_of_all_three_keys(
-    keyed: Workbench, published: Path
+    keyed: Workbench, public: Path
 ) -> None:
     data = rotate(keyed)
-    run(keyed, "key.publish", directory=str(published))
-    text = (published / data["statement"]).read_bytes()
+    run(keyed, "key.publish", directory=str(public))
+    text = (public / data["statement"]).read_bytes()
     signatures = parse_transition(text).signatures
     assert len(signatures) == 3
     for key_id, name in signatures.items():
         if name.endswith(".minisig"):
-            key = published / f"minisign-{key_id}.pub"
+            key = public / f"minisign-{key_id}.pub"
             command = ("minisign", "-V", "-m", data["statement"], "-x", name, "-p", key)
-            assert stock(*command, cwd=published)
+            assert stock(*command, cwd=public)
         else:
-            certificate = published / f"gpg-{key_id}.asc"
-            assert stock("sqv", "--keyring", certificate, name, data["statement"], cwd=published)
+            certificate = public / f"gpg-{key_id}.asc"
+            assert stock("sqv", "--keyring", certificate, name, data["statement"], cwd=public)
     listed = data["texts"][REPOSITORY_FILES].split()
     # All that changed; the OpenPGP certificate is as it was published before.
-    there = {f"keys/public/{path.name}" for path in published.iterdir()}
+    there = {f"keys/public/{path.name}" for path in public.iterdir()}
     assert set(listed) < there
     assert all("/gpg-" in name for name in there - set(listed))
 
@@ -152,12 +148,12 @@ def test_no_passphrase_stands_in_anything_that_is_kept(rotated: Workbench) -> No
 
 
 def test_a_second_rotation_keeps_both_statements_published(
-    rotated: Workbench, published: Path
+    rotated: Workbench, public: Path
 ) -> None:
     phrases = secrets(minisign=NEW_PHRASE, new=b"weak newest phrase")
     run(rotated, ROTATE, {"confirm": active(rotated), **phrases})
-    run(rotated, "key.publish", directory=str(published))
-    assert len(list(published.glob("transition-minisign-*.txt"))) == 2
+    run(rotated, "key.publish", directory=str(public))
+    assert len(list(public.glob("transition-minisign-*.txt"))) == 2
     assert len(rotated.registry().of(Algorithm.MINISIGN)) == 3
 
 
@@ -171,7 +167,7 @@ def statement_of(bench: Workbench) -> tuple[str, dict[str, bytes]]:
 
 
 def test_a_statement_that_lost_a_signature_is_not_published(
-    rotated: Workbench, published: Path
+    rotated: Workbench, public: Path
 ) -> None:
     name, files = statement_of(rotated)
     for lost in set(files) - {name}:
@@ -181,8 +177,8 @@ def test_a_statement_that_lost_a_signature_is_not_published(
     (ceremony,) = rotated.ceremonies.names()
     rotated.ceremonies.save(ceremony, {name: files[name].replace(b"scheduled", b"schedules")})
     with pytest.raises(SignerError):
-        run(rotated, "key.publish", directory=str(published))
-    assert list(published.iterdir()) == []
+        run(rotated, "key.publish", directory=str(public))
+    assert list(public.iterdir()) == []
 
 
 def test_any_changed_byte_of_a_statement_or_its_signatures_is_noticed(rotated: Workbench) -> None:

@@ -19,15 +19,8 @@ from pai_signer.workflows.keys.rotate_minisign import MinisignRotation
 from pai_signer.workflows.keys.rotation import rotation
 from pai_signer.workflows.script import MemoryStates
 from pai_signer.workflows.workbench import Workbench
-from tests.workflows.bench import (
-    ShiftedClock,
-    Silent,
-    events,
-    keyed_vault,
-    opened,
-    run,
-    secrets,
-)
+from tests.workflows.bench import ShiftedClock, Silent, events, keyed_vault, opened, run, secrets
+from tests.workflows.dying import Killed
 
 ROTATE: Final = "key.rotate.minisign"
 NEW_PHRASE: Final = b"weak new phrase"
@@ -152,10 +145,6 @@ def test_a_rotation_that_another_one_overtook_is_refused(timed: Workbench) -> No
 
 
 # --- given up ----------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """What no handler of the program's own catches."""
 
 
 def test_a_journalled_rotation_that_is_given_up_is_journalled_as_given_up(

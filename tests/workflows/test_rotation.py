@@ -16,15 +16,8 @@ from pai_signer.faces.workstation import WorkstationDesk
 from pai_signer.workflows.engine import YES, Conversation
 from pai_signer.workflows.workbench import Workbench
 from tests.workflows.bench import ShiftedClock, events, keyed_vault, opened, run, secrets
-from tests.workflows.rotating import (
-    GPG,
-    MINISIGN,
-    STEPS,
-    Killed,
-    KillingPort,
-    Rotating,
-    with_port,
-)
+from tests.workflows.dying import FailingPort, Killed, KillingPort, with_port
+from tests.workflows.rotating import GPG, MINISIGN, STEPS, Rotating
 
 BOTH: Final = pytest.mark.parametrize("system", [MINISIGN, GPG], ids=str)
 #: What is the frame's own is tried with minisign alone: an OpenPGP rotation takes some seconds.
@@ -150,18 +143,18 @@ def test_who_does_not_confirm_changes_nothing(keyed: Workbench) -> None:
     ids=ids,
 )
 def test_discarding_removes_the_unregistered_key_and_nothing_else(
-    keyed: Workbench, published: Path, system: Rotating, at: str
+    keyed: Workbench, public: Path, system: Rotating, at: str
 ) -> None:
     before = (system.in_vault(keyed), keyed.registry_store.load())
     system.walk(keyed, at).discard()
     assert (system.in_vault(keyed), keyed.registry_store.load()) == before
     assert keyed.ceremonies.names() == ()
-    run(keyed, "key.publish", directory=str(published))
-    assert list(published.glob("transition-*")) == []
+    run(keyed, "key.publish", directory=str(public))
+    assert list(public.glob("transition-*")) == []
 
 
 def test_discarding_after_the_point_of_no_return_keeps_key_and_statement(
-    keyed: Workbench, published: Path
+    keyed: Workbench, public: Path
 ) -> None:
     system = MINISIGN
     talk = system.walk(keyed, "transcript")
@@ -170,8 +163,8 @@ def test_discarding_after_the_point_of_no_return_keeps_key_and_statement(
     talk.discard()
     assert system.active(keyed) == new
     assert new in system.in_vault(keyed)
-    run(keyed, "key.publish", directory=str(published))
-    assert len(list(published.glob("transition-*.txt"))) == 1
+    run(keyed, "key.publish", directory=str(public))
+    assert len(list(public.glob("transition-*.txt"))) == 1
     [ceremony] = keyed.ceremonies.names()
     transcript = keyed.ceremonies.load(ceremony)["transcript.txt"].decode()
     assert "given up behind its point of no return" in transcript
@@ -192,17 +185,15 @@ def test_walking_back_over_the_new_key_makes_no_second_one(
 
 
 @BOTH
-def test_a_rehearsal_rotates_rehearsal_keys(
-    tmp_path: Path, published: Path, system: Rotating
-) -> None:
+def test_a_rehearsal_rotates_rehearsal_keys(tmp_path: Path, public: Path, system: Rotating) -> None:
     with opened(keyed_vault(tmp_path / "vault", rehearsal=True)) as bench:
         data = system.rotate(bench)
         new = bench.registry().find(data["new"])
         assert new.state is KeyState.REHEARSAL
         assert not new.user_id or new.user_id.startswith("REHEARSAL ")
         assert "REHEARSAL" in data["texts"]["release-note.md"]
-        run(bench, "key.publish", directory=str(published))
-        assert b"REHEARSAL" in (published / data["statement"]).read_bytes()
+        run(bench, "key.publish", directory=str(public))
+        assert b"REHEARSAL" in (public / data["statement"]).read_bytes()
 
 
 # --- killed ---------------------------------------------------------------------------------------
@@ -254,7 +245,7 @@ MOMENTS: Final = {
     ids=ids,
 )
 def test_killed_between_the_work_and_its_saved_state_nothing_is_done_twice(
-    tmp_path: Path, published: Path, system: Rotating, moment: str
+    tmp_path: Path, public: Path, system: Rotating, moment: str
 ) -> None:
     vault = keyed_vault(tmp_path / "vault")
     port, method = MOMENTS.get(moment, (system.port, "generate"))
@@ -270,8 +261,8 @@ def test_killed_between_the_work_and_its_saved_state_nothing_is_done_twice(
         assert {data["new"]} == made
         assert system.in_vault(bench) == {old, data["new"]}
         assert len(bench.registry().of(system.algorithm)) == 2
-        run(bench, "key.publish", directory=str(published))
-        assert (published / data["statement"]).exists()
+        run(bench, "key.publish", directory=str(public))
+        assert (public / data["statement"]).exists()
 
 
 @BOTH
@@ -336,18 +327,8 @@ def test_killed_at_its_very_end_it_rotates_no_second_time(tmp_path: Path) -> Non
 def test_a_failure_leaves_the_old_key_in_use_and_the_work_can_go_on(
     keyed: Workbench, system: Rotating, port: str, method: str
 ) -> None:
-    class Failing(KillingPort):
-        def __getattr__(self, name: str) -> Any:
-            if name != self.method:
-                return getattr(self.port, name)
-
-            def failed(*_: Any, **__: Any) -> Any:
-                raise CannotTell("TEST/disk", "The disk is full.", "Make room.")
-
-            return failed
-
     old, registered = system.active(keyed), keyed.registry_store.load()
-    broken = with_port(keyed, port, Failing(getattr(keyed, port), method))
+    broken = with_port(keyed, port, FailingPort(getattr(keyed, port), method))
     with pytest.raises(CannotTell) as caught:
         system.rotate(broken)
     assert caught.value.unchanged is not None
