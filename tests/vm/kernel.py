@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from pai_signer.adapters.binding import BIND_NOW
+
 PACKAGE: Final = "linux-image-amd64"
 MODULES: Final = (
     *("virtio_pci", "9pnet_virtio", "9p", "xhci_pci", "usb_storage", "sd_mod"),
@@ -45,7 +47,7 @@ mount --bind /dev /host/dev; mount -t proc proc /host/proc; mount -t sysfs sys /
 mkdir /host/dev/shm; mount -t tmpfs tmpfs /host/dev/shm
 mkdir /host/dev/pts; mount -t devpts pts /host/dev/pts
 mkdir /host{MOUNT_POINT}
-export HOME=/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
+export HOME=/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 {BIND_NOW}=1
 chroot /host /bin/sh -c "cd {PROJECT}; exec $PYTHON -m tests.vm.guest" </dev/console 2>&1
 echo GUEST ENDED $?
 /bin/busybox poweroff -f

@@ -137,7 +137,10 @@ FILESYSTEMS: Final = {each.name: each for each in (VFAT, EXFAT, EXT4)}
 
 def why_no_sticks() -> str:
     """Why one of them cannot be made or read here; empty if all can."""
-    needed = ("mkfs.vfat", "fsck.fat", "mcopy", "mdir", "fsck.exfat", "e2fsck", "debugfs")
+    needed = (
+        *("mkfs.vfat", "fsck.fat", "mcopy", "mdir", "fsck.exfat"),
+        *("e2fsck", "debugfs", "filefrag"),
+    )
     missing = [tool for tool in needed if shutil.which(tool) is None]
     return f"missing tools: {' '.join(missing)}" if missing else loop.why_no_loop()
 

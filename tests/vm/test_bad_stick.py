@@ -19,12 +19,24 @@ _FLAKEY: Final = "0 $SECTORS flakey $STICK 0 0 1 1 {}\n"
 BAD: Final = {
     "drops what is written": (_FLAKEY.format("drop_writes"), "EXP-2/read-back"),
     "fails to write": (_FLAKEY.format("error_writes"), "EXP-2/gone"),
-    # The most sold lie: more sectors than flash. What the lower half can hold is stored.
+    # The most sold lie: more sectors than flash. The lower half is stored, and full (``_FILL``).
     "has half its size": (
         "0 $HALF linear $STICK 0\n$HALF $((SECTORS - HALF)) zero\n",
         "EXP-2/read-back",
     ),
 }
+#: Shell: nothing is free in the lower half, wherever this filesystem likes to put its files:
+#: fill all of it, then remove each file that lies wholly in the upper half (in sectors).
+_FILL: Final = """n=0
+while dd if=/dev/zero of=filler$n bs=1M count=1 status=none 2>/dev/null; do n=$((n + 1)); done
+sync
+for file in filler*; do
+    filefrag -v -b512 $file |
+        awk -F '[:.]+' -v half=$HALF '/^ *[0-9]+:/ && $4 + 0 < half {n++} END {exit !n}' ||
+        rm $file
+done
+sync; cd /
+"""
 
 
 def turning_bad(filesystem: Filesystem, table: str) -> str:
@@ -33,10 +45,7 @@ def turning_bad(filesystem: Filesystem, table: str) -> str:
     return f"""
         SECTORS=$(blockdev --getsz $STICK); HALF=$((SECTORS / 2))
         echo "0 $SECTORS linear $STICK 0" | dmsetup create liar --noudevsync --noudevrules
-        {mount}
-        dd if=/dev/zero of=/mnt/stick/filler bs=1M count=40 status=none
-        sync
-        printf '%s' "{table}" | dmsetup load liar
+        {mount}cd {MOUNT_POINT}; {_FILL}        printf '%s' "{table}" | dmsetup load liar
         dmsetup resume liar --noudevsync --noudevrules
     """
 
