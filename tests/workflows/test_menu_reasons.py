@@ -1,4 +1,4 @@
-"""The menu of a workstation: every entry with its reason, and the journal read a few times (FACE-1)."""
+"""The menu of a workstation: reasons of its entries, and few reads of the journal (FACE-1)."""
 
 from contextlib import ExitStack
 
