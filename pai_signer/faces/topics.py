@@ -38,6 +38,7 @@ TOPICS: Final = (
 FIRST: Final = "first-evening"
 #: The topic of each group of actions, by the group's name; Home has none.
 _OF_GROUP: Final = {
+    "Releases": "first-evening",
     "Keys": "ceremonies",
     "Backups": "custody",
     "Ceremonies": "ceremonies",

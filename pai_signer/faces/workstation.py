@@ -23,7 +23,7 @@ from pai_signer.workflows.keys.sign_registry import GPG, MINISIGN
 from pai_signer.workflows.overview import check_pages, home_page, unfinished
 from pai_signer.workflows.release.unsigned_part import unsigned_part
 from pai_signer.workflows.script import MemoryStates
-from pai_signer.workflows.show import keys_pages
+from pai_signer.workflows.show import keys_pages, releases_outcome
 from pai_signer.workflows.workbench import Workbench
 
 #: The menu's own action beside the catalogue's: forget a run that is not to be resumed.
@@ -89,7 +89,9 @@ class WorkstationDesk:
         return tuple(group.value for group in catalogue.Group if group is not catalogue.Group.HOME)
 
     def group_pages(self, group: str) -> tuple[Page, ...]:
-        """What there is to know above what can be done: the ledger, the registry, ceremonies."""
+        """What there is to know above what can be done: releases, ledger, registry, ceremonies."""
+        if group == catalogue.Group.RELEASES.value:
+            return releases_outcome(self._bench).pages
         if group == catalogue.Group.BACKUPS.value:
             return custody_pages(self._bench)
         if group == catalogue.Group.CEREMONIES.value and held_ceremonies(self._bench):

@@ -68,6 +68,7 @@ class Group(Enum):
     """Where the app's menus show an entry: on Home itself, or on a screen of its group."""
 
     HOME = ""
+    RELEASES = "Releases"
     KEYS = "Keys"
     BACKUPS = "Backups"
     CEREMONIES = "Ceremonies"
@@ -160,13 +161,14 @@ CATALOGUE: Final = (
         "Receipts of a release",
         "release show",
         lambda bench, a: show_release(bench, a.get("version", "")),
+        group=Group.RELEASES,
     ),
     Entry(
         "release.unsigned",
         "A release that was never signed",
         "release unsigned",
         lambda bench, a: declare_unsigned(bench, a.get("version", "")),
-        group=Group.KEYS,
+        group=Group.RELEASES,
     ),
     Entry(
         "release.deprecate",
@@ -179,16 +181,22 @@ CATALOGUE: Final = (
             a.get("reason", ""),
             a.get("directory", ""),
         ),
-        group=Group.KEYS,
+        group=Group.RELEASES,
     ),
     Entry(
         "release.index",
         "Sign and publish the release index",
         "release index",
         lambda bench, a: sign_index(bench, a.get("directory", "")),
-        group=Group.KEYS,
+        group=Group.RELEASES,
     ),
-    Entry("release.list", "All releases", "release list", lambda bench, _: list_releases(bench)),
+    Entry(
+        "release.list",
+        "All releases",
+        "release list",
+        lambda bench, _: list_releases(bench),
+        group=Group.RELEASES,
+    ),
     Entry("key.list", "The keys", "key list", lambda bench, _: show_keys(bench), group=Group.KEYS),
     Entry(
         "key.show",

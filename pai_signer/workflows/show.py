@@ -192,10 +192,11 @@ _STAGES = ("manifest", "tag", "exported", "confirmed", "differs")
 
 def list_releases(bench: Workbench) -> Workflow[ShowState]:
     """Every version that was imported or signed."""
-    return showing("list-releases", "Releases", lambda _chosen: _releases(bench))
+    return showing("list-releases", "Releases", lambda _chosen: releases_outcome(bench))
 
 
-def _releases(bench: Workbench) -> Outcome:
+def releases_outcome(bench: Workbench) -> Outcome:
+    """How far each version came, on one page, and the same as data."""
     history = bench.history()
     versions = {*bench.releases.versions(), *(r.version for r in history.releases)}
     entries = (entry for entry in bench.journal.entries() if entry.event == DEPRECATED)

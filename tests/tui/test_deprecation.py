@@ -35,9 +35,9 @@ async def test_a_release_is_deprecated_by_keyboard(tmp_path: Path) -> None:
     with opened(vault) as bench:
         desk = WorkstationDesk(bench, ExitStack())
         async with driven(cast("FakeDesk", desk)) as it:
-            await it.until("Keys")
-            await choose(it, "Keys")
-            await it.until("The registry")
+            await it.until("Import a release")
+            await choose(it, "Releases")
+            await it.until("manifest")
             await choose(it, "Deprecate a release")
             await it.until("Which release shall users leave")
             await it.write(RELEASE)
