@@ -21,6 +21,7 @@ from pai_signer.domain.custody import (
     KeyName,
     MediumIdentity,
     ProvedFacts,
+    RestoredFacts,
     WithdrawnFacts,
     custodian_id,
 )
@@ -124,6 +125,10 @@ class _Reading:
                 failed = msgspec.convert(entry.facts, FailedFacts)
                 if failed.outcome.ends_proof:
                     self._end(entry, failed, f"{failed.outcome.value} when last looked at, on")
+            case "custody.restored":
+                restored = msgspec.convert(entry.facts, RestoredFacts)
+                # The journal came from the set whose beginning is its last entry: it is whole.
+                self.begun = [one for one in self.begun if one.set_number != restored.journal_n]
             case "backup.withdrawn":
                 self._withdraw(entry, msgspec.convert(entry.facts, WithdrawnFacts))
 

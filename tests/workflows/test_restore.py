@@ -158,6 +158,9 @@ def test_keys_registry_journal_and_revocations_come_back(
     assert outcome.data["missing_entries"] == 0
     entries = empty.journal.entries()
     assert entries[:-1] == known[: len(entries) - 1]
+    # The journal ends where the set that it lies in was begun: that set is no remnant.
+    assert entries[-2].event == "backup.begun"
+    assert empty.ledger().cut_short == ()
     facts = msgspec.convert(entries[-1].facts, RestoredFacts)
     assert (facts.custodian, facts.born_as, facts.journal_n) == (ANNA, born.hash, len(entries) - 1)
     assert facts.compared_with == head
@@ -260,6 +263,7 @@ def test_a_second_medium_that_is_newer_gives_its_journal(
     assert entries[:-1] == lost.journal.entries()[:newer]
     facts = msgspec.convert(entries[-1].facts, RestoredFacts)
     assert (facts.set_number, facts.journal_n) == (number_of(media / "anna"), newer)
+    assert empty.ledger().cut_short == ()
 
 
 def test_the_set_of_a_rotation_is_passed_over_and_the_old_key_is_told(
