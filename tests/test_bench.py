@@ -19,13 +19,26 @@ RATIOS = [
     "read_once, both digests / b2sum",
     "pai-signer verify / openssl dgst -sha256",
     "first paint / bare Textual hello",
+    "journal of 1,000 entries / journal of 100 entries",
+    "registry of 200 keys / registry of 20 keys",
+    "index of 1,000 releases / index of 100 releases",
 ]
 
 
 @pytest.mark.slow
 def test_the_quick_bench_prints_every_ratio_with_its_spread() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "--size-mb", "1", "--rounds", "1"],
+        [
+            sys.executable,
+            "-m",
+            "tests.bench",
+            "--size-mb",
+            "1",
+            "--rounds",
+            "1",
+            "--entries",
+            "1000",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

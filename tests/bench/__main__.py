@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from tests.bench import reading, starting
+from tests.bench import growth, reading, starting
 from tests.bench.measure import Spread, Times, ratio
 from tests.bench.workstation import ARTIFACTS, bench_station
 
@@ -27,21 +27,29 @@ def main() -> None:
         _ratio(times, reading.VERIFY, reading.OPENSSL)
         paint = starting.measure_first_paint(station, options.rounds)
         _ratio(paint, starting.APP, starting.HELLO, what="first paint")
+        _say(f"\nRatio of processor times, {growth.TENTH} times as much to see to:")
+        _head()
+        grown = growth.measure_growth(options.entries, options.rounds)
+        for larger, smaller in grown.pairs:
+            _ratio(grown.times, larger, smaller)
         _say("\nSeconds on this machine, for orientation only:")
         _head()
         for name, spent in {**times, **paint}.items():
             _row(name, Spread.of(spent))
         for name, spent in starting.measure_commands(station, options.rounds).items():
             _row(f"{name} (processor time)", Spread.of(spent))
+        for larger, _ in grown.pairs:
+            _row(f"check a {larger} (processor time)", Spread.of(grown.times[larger]))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--size-mb", type=int, default=1024, help="size of each artifact, in MiB")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each")
+    parser.add_argument("--entries", type=int, default=100_000, help="in the long journal")
     options = parser.parse_args()
-    if options.size_mb < 1 or options.rounds < 1:
-        parser.error("sizes and rounds start at 1")
+    if options.size_mb < 1 or options.rounds < 1 or options.entries < growth.TENTH:
+        parser.error(f"sizes and rounds start at 1, entries at {growth.TENTH}")
     return options
 
 
