@@ -1,5 +1,8 @@
 """What gpg is asked about secret keys, and what its answers mean (KEY-1, SIG-3)."""
 
+import re
+from typing import Final
+
 from pai_signer.adapters import durable
 from pai_signer.adapters.gpg_home import GpgHome
 from pai_signer.adapters.passphrases import WRONG_PASSPHRASE, wrong_passphrase
@@ -25,6 +28,9 @@ from pai_signer.domain.openpgp_status import (
 )
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import CannotTell, FormatError, PolicyRefused, SignerError, ToolError
+
+#: In the words of gpg 2.2, and of 2.4.
+_NO_AGENT: Final = re.compile(rb"can't connect to the (?:gpg-)?agent")
 
 
 def sign(home: GpgHome, key: ListedKey, data: bytes, passphrase: Secret) -> bytes:
@@ -148,7 +154,7 @@ def check_finished(finished: Finished, doing: str) -> None:
     if GPG_BAD_PASSPHRASE in codes:
         raise wrong_passphrase("the OpenPGP key")
     # A listing that needs the agent says so in no status line (its language is set to C).
-    if GPG_NO_AGENT in codes or b"can't connect to the agent" in finished.stderr:
+    if GPG_NO_AGENT in codes or _NO_AGENT.search(finished.stderr):
         raise ToolError(
             "SEC-2/agent-missing",
             "gpg cannot start its agent, which holds the secret keys.",

@@ -53,16 +53,20 @@ class GpgLife:
         with vault_home(self._home) as home:
             before = commands.listed(home, fingerprint)
             self._check_changeable(home, before.primary)
-            expiring = self._expiring(before, until)
-            due = [key for key in expiring if not expires_on(key.expires_at, until)]
+            self._expiring(before, until)
             with working_copy(home, fingerprint) as copy:
-                if due:
-                    for key in due:
-                        _set_expiry(copy, before.primary, key, until, passphrase)
-                else:
+                due = _due([before.primary], until)
+                for key in due:
+                    _set_expiry(copy, before.primary, key, until, passphrase)
+                # Of an expired primary gpg 2.4 lists every subkey as ending with it, at the
+                # latest; the subkeys' own dates are seen once the primary lives again.
+                expiring = self._expiring(commands.listed(copy, fingerprint), until)
+                for key in (due_later := _due(expiring, until)):
+                    _set_expiry(copy, before.primary, key, until, passphrase)
+                if not due and not due_later:
                     _prove_primary(copy, fingerprint, passphrase)
                 certificate = self._extended(copy, fingerprint, expiring, until).certificate
-            if due:
+            if due or due_later:
                 import_certificate(home, fingerprint, certificate)
             info = self._extended(home, fingerprint, expiring, until)
             self._make_durable()
@@ -259,6 +263,11 @@ class GpgLife:
         """Flush what gpg wrote: it does not fsync."""
         with durable.held_directory(self._home) as folder:
             durable.sync_filesystem(folder)
+
+
+def _due(keys: Sequence[ListedKey], until: date) -> list[ListedKey]:
+    """Those that have an expiry, and another one than ``until``."""
+    return [k for k in keys if k.expires_at is not None and not expires_on(k.expires_at, until)]
 
 
 def _set_expiry(

@@ -1,6 +1,7 @@
 """Files of a backup under a passphrase alone; stock gpg opens them (CUS-1)."""
 
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def test_stock_gpg_opens_an_encrypted_file(drawer: Path, tmp_path: Path) -> None
     opening = ("--passphrase-file", tmp_path / "phrase", "--decrypt", tmp_path / "revocations.gpg")
     assert stock(drawer, *opening).stdout == DATA
     shown = stock(drawer, *opening[:2], "--list-packets", opening[3]).stdout.decode()
-    assert ":symkey enc packet: version 4, cipher 9, aead 0,s2k 3, hash 10\n" in shown
+    # gpg 2.2 leaves out one of the spaces.
+    assert re.search(":symkey enc packet: version 4, cipher 9, aead 0, ?s2k 3, hash 10\n", shown)
     salt = symmetric_salt(strong).upper()
     assert f"salt {salt}, count 65011712 (255)" in shown
     assert "mdc_method: 2" in shown

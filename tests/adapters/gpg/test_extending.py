@@ -144,6 +144,17 @@ def test_subkey_that_never_expires_stays_so(tmp_path: Path) -> None:
     assert expiry_dates(home, key.fingerprint) == [UNTIL, None]
 
 
+def test_life_of_a_subkey_is_not_shortened_beside_an_expired_primary(tmp_path: Path) -> None:
+    """gpg 2.4 lists such a subkey as expired with its primary, whatever its own date."""
+    key, home = old_key(subkey_expires=LATER.isoformat()), tmp_path / "later"
+    key.install(home)
+    before, life = state(home), GpgLife(home, RealClock())
+    refused("KEY-4/not-later", life.extend, key.fingerprint, UNTIL, weak_passphrase())
+    assert state(home) == before
+    life.extend(key.fingerprint, LATER, weak_passphrase())
+    assert expiry_dates(home, key.fingerprint) == [LATER, LATER]
+
+
 def test_key_that_never_expires_is_not_given_an_end(tmp_path: Path) -> None:
     key, home = old_key("never", "never"), tmp_path / "never"
     key.install(home)
