@@ -5,7 +5,7 @@ PYTHON ?= python3
 # choice: make test PYTEST_FLAGS=-x
 PYTEST_FLAGS ?= -n 3
 
-.PHONY: rehearse test lint offline-kit man bench fuzz fault-test vm-test lock clean
+.PHONY: rehearse test lint offline-kit man shots pictures bench fuzz fault-test vm-test lock clean
 .DELETE_ON_ERROR:
 
 # The app needs a terminal; where there is none, the same job runs by itself.
@@ -30,6 +30,16 @@ offline-kit: .venv/stamp
 man: .venv-run/stamp
 	@mkdir -p build
 	.venv-run/bin/pai-signer help --man >build/pai-signer.1
+
+# Every screen at 80x24 from the running app, in true colour, on a Linux console, under NO_COLOR and
+# on a monochrome terminal: look at build/shots/index.html. One mode: make shots MODES=console
+MODES := truecolor console no-color vt220
+shots: .venv/stamp
+	.venv/bin/python -m tests.shots build/shots $(MODES:%=--mode %)
+
+# The few of them that the README shows.
+pictures: .venv/stamp
+	.venv/bin/python -m tests.shots pictures --pictures
 
 # Measured ratios against stock tools, and time to first paint.
 bench: .venv/stamp

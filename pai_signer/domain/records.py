@@ -1,6 +1,7 @@
 """Strict JSON records: what we read back has to be what we would write."""
 
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -9,6 +10,25 @@ from pai_signer.domain.text import safe_text
 from pai_signer.errors import FormatError
 
 R = TypeVar("R", bound=Record)
+_OURS: Final = __name__.partition(".")[0]
+
+
+def prepare_records() -> None:
+    """Have msgspec lay out every record that is defined by now; before there are threads.
+
+    It does so when a kind is first read, and publishes the layout before it is whole: a second
+    thread that reads the same kind meanwhile follows a null pointer (msgspec 0.22,
+    ``StructInfo_Convert`` in ``_core.c``), and the process is gone.
+    """
+    for kind in _kinds(msgspec.Struct):
+        msgspec.json.Decoder(kind)
+
+
+def _kinds(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for kind in base.__subclasses__():
+        if kind.__module__.partition(".")[0] == _OURS:
+            yield kind
+        yield from _kinds(kind)
 
 
 def encode_record(record: Record) -> bytes:

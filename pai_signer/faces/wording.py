@@ -3,6 +3,7 @@
 Nothing here is sanitised yet: ``rows.Layout`` does that for all of it.
 """
 
+import re
 from typing import Final
 
 from pai_signer.domain.page import Line, Mark, Page
@@ -26,6 +27,7 @@ WRITE_THESE: Final = "Write these words on paper now; they are shown once and st
 OR_YOUR_OWN: Final = "Type them with single spaces, or words of your own, rolled with dice."
 BAR_CELLS: Final = 24
 _BYTES_TOTAL: Final = "all so far"
+_POSITION: Final = re.compile(r"[0-9]+/[0-9]+")
 _RATED_BYTES: Final = 1_000_000
 
 
@@ -66,11 +68,20 @@ def duration_text(seconds: float) -> str:
 def title_row(left: str, right: str, width: int) -> str:
     """Step at the left, state at the right, both already sanitised.
 
-    The left is cut when both don't fit: REHEARSAL and the air gap are never lost.
+    The left is cut when both don't fit: REHEARSAL and the air gap are never lost, nor is which
+    step of how many this is.
     """
     right = cut(right, width)
-    left = cut(left, max(width - cells(right) - 2, 0))
+    left = _cut_before_position(left, max(width - cells(right) - 2, 0))
     return left + " " * (width - cells(left) - cells(right)) + right
+
+
+def _cut_before_position(left: str, width: int) -> str:
+    named, _, position = left.rpartition(" ")
+    room = width - cells(position) - 1
+    if cells(left) <= width or room < 1 or _POSITION.fullmatch(position) is None:
+        return cut(left, width)
+    return f"{cut(named, room)} {position}"
 
 
 def state_of_play(air_gap: str, time: str, *, is_rehearsal: bool) -> str:

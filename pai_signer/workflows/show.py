@@ -127,9 +127,15 @@ def _key(bench: Workbench, key_id: str) -> Outcome:
         Line(f"{key.created_at:%Y-%m-%d}", label="since"),
         Line(f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never", label="expires"),
         *_custody(bench, key),
-        *(Line(line) for line in key.public_key.splitlines()),
+        *_public_key(key),
     )
     return Outcome((Page(f"{key.algorithm.value} key", lines),), _key_facts(bench, key))
+
+
+def _public_key(key: RegisteredKey) -> Iterator[Line]:
+    first, *others = key.public_key.splitlines()
+    yield Line(first, label="public key")
+    yield from (Line(line) for line in others)
 
 
 def _shown_id(key: RegisteredKey) -> str:

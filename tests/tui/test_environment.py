@@ -5,9 +5,13 @@ import sys
 from dataclasses import replace
 
 import pytest
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES
 
 from pai_signer.faces.code_rows import CodeLook
 from pai_signer.faces.tui.environment import CALM, CONSOLE, Look, forget_textual_settings, look_from
+from pai_signer.faces.tui.safe_render import _MARK_STYLES
+from tests.shots.modes import contrast
 
 
 def test_every_variable_of_textual_is_dropped() -> None:
@@ -59,3 +63,15 @@ def test_colours_and_glyphs_only_where_the_terminal_has_them(
     environ: dict[str, str], look: Look
 ) -> None:
     assert look_from(environ) == look
+
+
+#: What WCAG 2.2 asks of letters (success criterion 1.4.3).
+READABLE = 4.5
+
+
+@pytest.mark.parametrize("style", [*_MARK_STYLES.values(), "$secondary", "$foreground"])
+def test_letters_stand_out_from_their_ground_in_true_colour(style: str) -> None:
+    colours = BUILTIN_THEMES[CALM.theme].to_color_system().generate()
+    ground = Color.parse(colours["background"]).rgb
+    name = style.rpartition("$")[2]
+    assert contrast(Color.parse(colours[name]).rgb, ground) >= READABLE

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pai_signer.domain.page import Line, Page
 from pai_signer.errors import JournalTampered, MediumError
-from pai_signer.faces.desk import Action
+from pai_signer.faces.desk import Action, JournalLine
 from pai_signer.faces.rows import CONSOLE_EXTRAS
 from pai_signer.faces.tui.environment import CALM, CONSOLE, Look
 from pai_signer.faces.tui.screens.conversation import ConversationScreen
@@ -366,3 +367,62 @@ async def test_a_group_has_a_screen_of_its_own_and_leads_back(
         await it.until("1  In a group")
         await it.press("escape")
         await it.until("2  Keys")
+
+
+LONG = Page("Long", tuple(Line(f"fact {n}") for n in range(1, 31)))
+
+
+async def test_a_state_longer_than_its_room_says_so_and_can_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeDesk, "actions", lambda _self: (Action("broken", "Do", group="Keys"),))
+    monkeypatch.setattr(FakeDesk, "groups", ("Keys",))
+    monkeypatch.setattr(FakeDesk, "group_pages", lambda _self, _group: (LONG,))
+    note = "Rows 1 to 12 of 31: more below. PgDn shows it."
+    async with driven() as it:
+        await it.until("1  Keys")
+        await it.press("1")
+        await it.until("fact 11", note)
+        await it.pilot.pause(0.3)  # it looks twice when it comes up
+        assert note in it.row(-2)
+        await it.press("f5")
+        await it.pilot.pause(0.3)
+        assert note in it.row(-2)
+        await it.press("down")  # in the menu
+        assert note in it.row(-2)
+        await it.press("pagedown", "pagedown")
+        shown = await it.until("fact 30")
+        assert "more below" not in shown
+
+
+async def test_a_short_state_says_nothing() -> None:
+    async with driven() as it:
+        await home(it)
+        await it.pilot.pause(0.3)
+        assert not it.row(-2).strip()
+
+
+async def test_checks_longer_than_the_screen_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeDesk, "checks", lambda _self: (LONG,))
+    async with driven() as it:
+        await it.until("Import and sign")
+        await it.press("end", "enter")
+        await it.until("fact 17", "Rows 1 to 19 of 32: more below.")
+        await it.press("pagedown")
+        await it.until("fact 30")
+        assert not it.row(-2).strip()
+        await it.press("f5")
+        await it.until("Rows 1 to 19 of 32: more below.")
+
+
+async def test_an_entry_without_a_subject_takes_no_empty_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = JournalLine(1, "2026-11-23 18:41", "session.begun", "", "backup session")
+    monkeypatch.setattr(FakeDesk, "journal_lines", lambda _self: (entry,))
+    async with driven() as it:
+        await it.until("Import and sign")
+        await it.press("f2")
+        rows = (await it.until("1 of 1 entries")).split("\n")
+        at = next(n for n, row in enumerate(rows) if "session.begun" in row)
+        assert "$ backup session" in rows[at + 1]

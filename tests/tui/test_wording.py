@@ -6,8 +6,10 @@ from pai_signer.domain.page import Line, Mark
 from pai_signer.domain.progress import ProgressBar, ProgressSnapshot
 from pai_signer.errors import Cancelled, MediumError
 from pai_signer.faces import wording
+from pai_signer.faces.journal_text import journal_line
 from pai_signer.faces.rows import Layout
 from pai_signer.workflows.engine import Actor
+from tests.custody import MINISIGN_KEY, CustodyJournal, stick
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,24 @@ def test_the_title_row_never_loses_rehearsal_or_the_air_gap() -> None:
     assert len(row) == 78
     assert row.endswith("REHEARSAL · OFFLINE · 23 Nov 2026 18:41 UTC")
     assert "…" in row
+
+
+@pytest.mark.parametrize(
+    ("left", "width", "shown"),
+    [
+        ("Generate keys · Name the witness 3/20", 40, "Generate keys · Name the witness 3/20  r"),
+        ("Generate keys · Name the witness 3/20", 30, "Generate keys · Name … 3/20  r"),
+        ("Generate keys · Name the witness 13/20", 12, "Ge… 13/20  r"),
+        ("Generate keys · Name the witness 13/20", 10, "… 13/20  r"),
+        ("Generate keys · Name the witness 13/20", 9, "Gener…  r"),  # no room for both
+        ("Generate keys · Name the witness", 20, "Generate keys · …  r"),
+        ("x 3/20", 3, "  r"),
+    ],
+)
+def test_a_long_title_is_cut_before_the_number_of_its_step(
+    left: str, width: int, shown: str
+) -> None:
+    assert wording.title_row(left, "r", width) == shown
 
 
 def test_an_error_page_answers_the_three_questions_and_gives_the_code() -> None:
@@ -95,3 +115,16 @@ def test_a_crash_text_holds_kind_place_and_code() -> None:
     assert "ValueError at faces/tui/app.py:7" in text
     assert "SEC-2/crash" in text
     assert all(len(line) < 80 for line in text.split("\n"))
+
+
+def test_the_journal_names_custodian_and_key_as_a_person_would() -> None:
+    journal = CustodyJournal()
+    medium = stick("6E1B-40C2")
+    journal.begun(0, "Anna", medium)
+    journal.created(0, "Anna", medium)
+    journal.proved(1, "Anna", medium, MINISIGN_KEY)
+    assert [journal_line(entry).text for entry in journal.entries] == [
+        "Anna",
+        "Anna",
+        f"Anna, minisign {MINISIGN_KEY.id}",
+    ]

@@ -194,6 +194,11 @@ def test_a_key_that_is_shown_says_how_well_it_is_proved(keyed: Workbench) -> Non
     )
     two_proved(keyed)
     assert (custody().mark, custody().text) == (Mark.OK, "2 of 2 custodians proved on 2 media")
+    for shown in keyed.registry().keys:  # what follows is no part of the custody
+        (page,) = run(keyed, "key.show", id=shown.id).pages
+        at = [line.label for line in page.lines].index("public key")
+        assert "\n".join(line.text for line in page.lines[at:]) == shown.public_key.rstrip("\n")
+        assert {line.label for line in page.lines[at + 1 :]} <= {""}
 
 
 def calendar(bench: Workbench) -> str:

@@ -4,6 +4,7 @@ import sys
 from typing import Final
 
 from pai_signer.composition import font_has_half_blocks
+from pai_signer.domain.records import prepare_records
 from pai_signer.errors import EXIT_BUG, EXIT_USAGE
 from pai_signer.faces.desk import Desk
 from pai_signer.faces.tui.app import SignerApp, describe_crash
@@ -36,6 +37,7 @@ def run_app(desk: Desk) -> int:
 
 def _run(desk: Desk) -> int:
     try:
+        prepare_records()  # screens read in threads, more than one at a time
         look = look_from(font_has_half_blocks=font_has_half_blocks(sys.stderr.fileno()))
         app = SignerApp(desk, look)
         app.run(mouse=False)

@@ -11,7 +11,8 @@ from pai_signer.faces.rows import Row
 _MARK_STYLES: Final = {
     Mark.OK: "bold $success",
     Mark.WARN: "bold $warning",
-    Mark.FAIL: "bold reverse $error",
+    # On the theme's own red, letters in the colour of the ground have too little contrast.
+    Mark.FAIL: "bold reverse $error-lighten-2",
     Mark.WAIVED: "bold $warning",
 }
 

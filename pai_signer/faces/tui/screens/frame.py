@@ -28,6 +28,9 @@ class Frame(Screen[None], inherit_bindings=False):
     #: Shown by F1 above the keys that work everywhere.
     HELP_PAGE: ClassVar[Page] = Page("This screen", ())
 
+    #: What reads on where there is more below, if the arrows do not.
+    READS_ON: ClassVar[str] = ""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
         Binding("tab", "app.focus_next", show=False),
@@ -149,12 +152,17 @@ class Frame(Screen[None], inherit_bindings=False):
         """Other rows came into view, by a key or by a new size."""
         self.rows_moved()
 
+    def say_rows(self) -> None:
+        """Where the reader stands in a page longer than the screen, or nothing."""
+        first, last, count = self.body.rows_in_view
+        note = rows_note(first, last, count) if last else ""  # before the first layout, none is
+        self.say(note and note + self.READS_ON)
+        self._has_noted = bool(note)
+
     def rows_moved(self) -> None:
         """Say where the reader stands in a long page; never over another message."""
-        note = rows_note(*self.body.rows_in_view)
-        if note or self._has_noted:
-            self.say(note)
-            self._has_noted = bool(note)
+        if self._has_noted or self.body.more_below:
+            self.say_rows()
 
     def rescan(self) -> None:
         """Look afresh (F5); nothing to do for most screens."""

@@ -47,6 +47,8 @@ class MenuScreen(Frame):
     #: What the row of keys offers besides picking a line.
     WAYS_OUT: ClassVar[tuple[str, ...]] = ("F2 journal", "F5 rescan", "F8 lock", "F10 leave")
 
+    READS_ON: ClassVar[str] = " PgDn shows it."
+
     _actions: tuple[Action, ...] = ()
     _menu: Menu | None = None
     _is_up = False
@@ -95,7 +97,10 @@ class MenuScreen(Frame):
         else:  # what is highlighted, or half typed, stays
             self._menu.focus()
         number = self._menu.half_typed if self._menu is not None else 0
-        self.say(wording.half_typed(number) if number else "", alarm=bool(number))
+        if number:
+            self.say(wording.half_typed(number), alarm=True)
+        else:
+            self.say_rows()
         self.offer("digit or Enter picks", *self.WAYS_OUT)
 
     def _fail(self, error: SignerError) -> None:
@@ -119,7 +124,7 @@ class MenuScreen(Frame):
 
     def on_menu_moved(self) -> None:
         """Why another line could not be picked is said no longer."""
-        self.say("")
+        self.say_rows()
 
     def on_menu_picked(self, event: Menu.Picked) -> None:
         """Begin what was picked, or say why not."""

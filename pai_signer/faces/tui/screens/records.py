@@ -120,7 +120,8 @@ def _journal_rows(lines: Sequence[JournalLine], layout: Layout) -> Sequence[Row]
     rows: list[Row] = []
     for line in lines:
         rows.extend(layout.heading(f"{line.number}  {line.time}  {line.event}"))
-        rows.extend(layout.text(line.text, indent=4))
+        if line.text:
+            rows.extend(layout.text(line.text, indent=4))
         if line.command:
             rows.extend(layout.text(f"$ {line.command}", indent=4))
     return rows
@@ -145,7 +146,7 @@ class ChecksScreen(Frame):
     def _show(self, pages: tuple[Page, ...]) -> None:
         self.body.show(lambda layout: layout.pages(pages))
         self.body.focus()
-        self.say("")
+        self.say_rows()
 
     def _fail(self, error: SignerError) -> None:
         self.show_error(error)
