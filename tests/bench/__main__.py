@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from tests.bench import growth, reading, starting
+from tests.bench import growth, latency, reading, starting
 from tests.bench.measure import Spread, Times, ratio
 from tests.bench.workstation import ARTIFACTS, bench_station
 
@@ -32,6 +32,14 @@ def main() -> None:
         grown = growth.measure_growth(options.entries, options.rounds)
         for larger, smaller in grown.pairs:
             _ratio(grown.times, larger, smaller)
+        _say(
+            f"\nSeconds from a key to the screen while both digests are computed "
+            f"({latency.ALLOWED_S} allowed):"
+        )
+        _head()
+        waits = latency.measure_latency(station, options.rounds)
+        _row(f"{len(waits)} keys", Spread.of(waits))
+        _say(f"{'99 of 100 within':<66} {latency.percentile_99(waits):8.3f}")
         _say("\nSeconds on this machine, for orientation only:")
         _head()
         for name, spent in {**times, **paint}.items():

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tests.bench.workstation import ENVIRONMENT
 
@@ -92,35 +92,54 @@ def cpu_s(command: Command) -> float:
     )
 
 
-def first_paint_s(command: Command, text: str) -> float:
-    """Seconds until ``text`` is on a new terminal of 80x24; then the command is killed.
+class Terminal:
+    """A command on a new terminal of 80x24; it is killed at the end."""
 
-    Textual writes a frame in one go, so any text of the frame stands for all of it.
-    """
-    arguments = [os.fspath(part) for part in command]
-    start = time.perf_counter()
-    process, terminal = pty.fork()
-    if process == 0:  # the child: its terminal has its size before anything can ask for it
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        os.execve(arguments[0], arguments, {**ENVIRONMENT, "TERM": "xterm-256color"})
-    try:
-        _read_until(terminal, text.encode(), start + PAINT_TIMEOUT_S)
+    def __init__(self, command: Command) -> None:
+        arguments = [os.fspath(part) for part in command]
+        self._process, self._terminal = pty.fork()
+        if (
+            self._process == 0
+        ):  # the child: its terminal has its size before anything can ask for it
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+            os.execve(arguments[0], arguments, {**ENVIRONMENT, "TERM": "xterm-256color"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+        os.close(self._terminal)
+
+    def press(self, keys: bytes, until: str) -> float:
+        """Seconds until ``until`` was painted after ``keys`` came in."""
+        start = time.perf_counter()
+        os.write(self._terminal, keys)
+        self.until(until)
         return time.perf_counter() - start
-    finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        os.close(terminal)
+
+    def until(self, text: str) -> None:
+        """Read until ``text`` came; ``RuntimeError`` with the end of what came instead.
+
+        Textual writes a frame in one go, so any text of the frame stands for all of it.
+        """
+        seen, deadline = b"", time.perf_counter() + PAINT_TIMEOUT_S
+        while text.encode() not in seen:
+            left = max(0.0, deadline - time.perf_counter())
+            ready, _, _ = select.select([self._terminal], [], [], left)
+            try:
+                more = os.read(self._terminal, 1 << 16) if ready else b""
+            except OSError:  # EIO, pty(7): the other side has ended
+                more = b""
+            if not more:
+                raise RuntimeError(f"{text!r} was never painted; last came {seen[-500:]!r}")
+            seen += more
 
 
-def _read_until(terminal: int, text: bytes, deadline: float) -> None:
-    """Read until ``text`` came; ``RuntimeError`` with the end of what came instead."""
-    seen = b""
-    while text not in seen:
-        ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.perf_counter()))
-        try:
-            more = os.read(terminal, 1 << 16) if ready else b""
-        except OSError:  # EIO, pty(7): the other side has ended
-            more = b""
-        if not more:
-            raise RuntimeError(f"{text!r} was never painted; last came {seen[-500:]!r}")
-        seen += more
+def first_paint_s(command: Command, text: str) -> float:
+    """Seconds from the start of ``command`` until ``text`` is on its terminal."""
+    start = time.perf_counter()
+    with Terminal(command) as terminal:
+        terminal.until(text)
+        return time.perf_counter() - start
