@@ -380,13 +380,14 @@ class _Planner:
 
     def check_draft(self) -> Section:
         """What is in the draft, CI's files too: as signed, and nothing beside it (T3)."""
-        there = f'"$draft"/{shlex.quote(self.profile.artifacts.manifest)}'
+        signed = f'"$folder"/{shlex.quote(self.profile.artifacts.manifest)}'
         ours = {n: d for n, d in sorted(self.facts.files.items()) if n != self.facts.bundle}
         sums = "".join(f"{digest}  {name}\n" for name, digest in ours.items())
         images = [n for name in self.facts.artifact_sizes for n in (name, f"{name}{SIDE_SUFFIX}")]
         known = " ".join(f"-e {shlex.quote(name)}" for name in (*ours, *images))
-        # The manifest that was read back says what the artifacts are, and the list behind it
-        # what that manifest is; what is not there yet is no matter.
+        # The manifest of this folder, verified above, says what the artifacts are, and the list
+        # behind it what all else is; what is not there yet is no matter. The draft's own manifest
+        # is never read as a list: without its last newline it would swallow the line on itself.
         compare = 'cd -- "$draft" && sha256sum --strict --ignore-missing -c -'
         return Section(
             title="Is the draft what was signed?",
@@ -397,7 +398,7 @@ class _Planner:
                     unless_text="it is public already",
                 )
                 for text in (
-                    f"cat -- {there} - <<'END' | ({compare})\n{sums}END",
+                    f"cat -- {signed} - <<'END' | ({compare})\n{sums}END",
                     'find "$draft" -mindepth 1 -printf \'%f\\n\' >"$ring/names"',
                     f'test -z "$(grep -Fxv {known} "$ring/names" || true)"',
                 )

@@ -192,6 +192,7 @@ def _lines(plan: UploadPlan) -> Iterator[str]:
     yield "# Nothing here is secret, and this file is not signed: read it before you run it."
     yield "set -Eeuo pipefail"
     yield "export LC_ALL=C"
+    yield "unset CDPATH"  # with it, cd goes elsewhere and says where
     yield f"yes=0 agreed='' work='' code={EXIT_USAGE} doing=Begin"
     yield "hint='See: bash upload.sh --help'"
     yield ""

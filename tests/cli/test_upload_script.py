@@ -4,6 +4,7 @@ It verifies before anything is asked, changes nothing where something is wrong, 
 overwrites, and can be run again from wherever it stopped.
 """
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -203,6 +204,22 @@ def test_a_draft_that_holds_what_nobody_signed_is_not_published(
     done = online.upload("--artifacts", artifacts, "--yes", code=4)
     assert "the draft holds what nobody signed" in done.stderr
     assert (assets.parent / "draft").read_text() == "true\n"
+    assert online.calls("release edit") == []
+
+
+@pytest.mark.parametrize("end", ["\n", ""], ids=["whole", "without its last newline"])
+def test_a_manifest_that_ci_exchanged_vouches_for_nothing(
+    online: Online, artifacts: Path, end: str
+) -> None:
+    """A list whose end swallows the next line could hide the line that checks itself (T3)."""
+    exchanged = online.site / "exchanged"
+    exchanged.mkdir()
+    image = (artifacts / IMAGES[0]).read_bytes() + b"evil"
+    (exchanged / IMAGES[0]).write_bytes(image)
+    lines = [f"{hashlib.sha256(image).hexdigest()}  {IMAGES[0]}", f"{'0' * 64}  x"]
+    (exchanged / "SHA256SUMS").write_text("\n".join(lines) + end)
+    done = online.upload("--artifacts", artifacts, "--yes", code=4)
+    assert "the draft holds what nobody signed" in done.stderr
     assert online.calls("release edit") == []
 
 
