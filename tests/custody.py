@@ -33,12 +33,25 @@ from pai_signer.domain.ledger import Ledger
 from pai_signer.domain.ledger_reading import read_ledger
 from pai_signer.domain.receipt import JournalHead
 from pai_signer.domain.registry import Algorithm
+from pai_signer.errors import EXIT_CANNOT_TELL, EXIT_REFUSED, EXIT_WRONG
 from pai_signer.workflows.workbench import Workbench
 
 FIRST_DAY: Final = datetime(2026, 3, 2, 10, tzinfo=UTC)
 MINISIGN_KEY: Final = KeyName(algorithm=Algorithm.MINISIGN, id="E7620F1842B4E81F")
 OPENPGP_KEY: Final = KeyName(algorithm=Algorithm.OPENPGP, id="F" * 40)
 BOTH: Final = (MINISIGN_KEY, OPENPGP_KEY)
+
+#: How a command ends where a copy was not proved.
+EXIT_CODES: Final = {
+    Outcome.WRONG_PASSPHRASE: EXIT_REFUSED,
+    Outcome.STALE: EXIT_REFUSED,
+    Outcome.SUPERSEDED_KEY: EXIT_REFUSED,
+    Outcome.OTHER_CUSTODIAN: EXIT_REFUSED,
+    Outcome.WRONG_KEY: EXIT_WRONG,
+    Outcome.DAMAGED: EXIT_WRONG,
+    Outcome.UNREADABLE: EXIT_CANNOT_TELL,
+    Outcome.EMPTY: EXIT_CANNOT_TELL,
+}
 
 
 def stick(uuid: str, serial: str = "", label: str = "") -> MediumIdentity:

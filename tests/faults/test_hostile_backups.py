@@ -36,8 +36,9 @@ from pai_signer.domain.custody import BACKUP_FAILED, BACKUP_PROVED, FailedFacts,
 from pai_signer.domain.minisig import parse_secret_key_header
 from pai_signer.domain.openpgp_armor import checksum_line
 from pai_signer.domain.registry import Algorithm, RegisteredKey
-from pai_signer.errors import EXIT_CANNOT_TELL, EXIT_REFUSED, EXIT_WRONG, SignerError
+from pai_signer.errors import EXIT_REFUSED, SignerError
 from pai_signer.workflows.custody.backup_files import Signers, signed_manifest
+from tests.custody import EXIT_CODES
 from tests.keys import WEAK_SCRYPT_LIMITS, weak_passphrase
 from tests.workflows.backups import ANNA, BOB, Drawer, drawer, with_backups
 from tests.workflows.bench import PHRASES
@@ -51,17 +52,6 @@ KEY_FLIPS: Final = 400 if ALL else 4
 PROCESSES: Final = 2
 #: A new vault for each, so that no journal grows long.
 BATCHES: Final = 20 if ALL else 2
-
-EXIT_CODES: Final = {
-    Outcome.WRONG_PASSPHRASE: EXIT_REFUSED,
-    Outcome.STALE: EXIT_REFUSED,
-    Outcome.SUPERSEDED_KEY: EXIT_REFUSED,
-    Outcome.OTHER_CUSTODIAN: EXIT_REFUSED,
-    Outcome.WRONG_KEY: EXIT_WRONG,
-    Outcome.DAMAGED: EXIT_WRONG,
-    Outcome.UNREADABLE: EXIT_CANNOT_TELL,
-    Outcome.EMPTY: EXIT_CANNOT_TELL,
-}
 
 
 @pytest.fixture(scope="module")

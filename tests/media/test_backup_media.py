@@ -1,7 +1,6 @@
 """Backup sets on real filesystems: rot, a pulled stick, read-only, who the medium is (CUS-2)."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,29 +14,15 @@ from pai_signer.domain.progress import Progress
 from pai_signer.errors import MediumError
 from pai_signer.ports import FoundSet
 from tests.media import loop
+from tests.media.marks import needs_loop
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(bool(loop.why_no_loop()), reason=loop.why_no_loop() or "works here"),
-]
+pytestmark = needs_loop
 
 FILES = {
     "RESTORE.txt": b"restore card\n" * 300,
     "minisign.key": os.urandom(300),
     "journal.jsonl": os.urandom(200_000),
 }
-
-
-@pytest.fixture(params=["ext4", "exfat"])
-def stick(request: pytest.FixtureRequest) -> Iterator[loop.LoopMedium]:
-    with loop.medium(request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def ext4() -> Iterator[loop.LoopMedium]:
-    with loop.medium("ext4") as made:
-        yield made
 
 
 def write(stick: loop.LoopMedium) -> None:

@@ -15,13 +15,10 @@ import pytest
 
 from tests import workstation
 from tests.media import loop
+from tests.media.marks import needs_loop
 from tests.workstation import FOLDER, VERSION
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(loop.why_no_loop()), reason=loop.why_no_loop() or "works here"),
-]
+pytestmark = [*needs_loop, pytest.mark.slow]
 
 PAYLOAD_BYTES: Final = 195_000_000
 

@@ -1,30 +1,20 @@
 """Backups by the command line on real media, and what signing makes of them (CUS-1 to CUS-3)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests import workstation
 from tests.media import loop
+from tests.media.marks import needs_loop
 from tests.weak_signer import LOOP_MEDIA
 from tests.workstation import VERSION, Workstation
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(bool(loop.why_no_loop()), reason=loop.why_no_loop() or "works here"),
-]
+pytestmark = needs_loop
 
 AS_REMOVABLE: Final = {LOOP_MEDIA: "1"}
 OFFLINE: Final = ("--waive", "POL-9=a test machine")
-
-
-@pytest.fixture(params=["ext4", "exfat"])
-def stick(request: pytest.FixtureRequest) -> Iterator[loop.LoopMedium]:
-    with loop.medium(request.param) as made:
-        yield made
 
 
 def ends(command: Sequence[str], code: int, says: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,24 +13,16 @@ from tests.faults.harness import TEMPORARY, contents
 from tests.faults.release_jobs import check_as_downloaded, whole_export
 from tests.faults.strace import STEADY, record
 from tests.media import loop
+from tests.media.marks import needs_loop
 from tests.weak_signer import LOOP_MEDIA
 from tests.workstation import FOLDER, Workstation
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(bool(loop.why_no_loop()), reason=loop.why_no_loop() or "works here"),
-]
+pytestmark = needs_loop
 
 AS_REMOVABLE: Final = {LOOP_MEDIA: "1"}
 SAFE: Final = "safe to remove"
 #: How long a delayed call waits: time enough to pull the medium out meanwhile.
 DELAY_S: Final = 5
-
-
-@pytest.fixture(params=["ext4", "exfat"])
-def stick(request: pytest.FixtureRequest) -> Iterator[loop.LoopMedium]:
-    with loop.medium(request.param) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,9 @@ from pai_signer.domain.progress import Progress
 from pai_signer.errors import MediumError, PolicyRefused, SignerError
 from pai_signer.ports import Medium
 from tests.media import loop
+from tests.media.marks import needs_loop
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(bool(loop.why_no_loop()), reason=loop.why_no_loop() or "works here"),
-]
+pytestmark = needs_loop
 
 FILES = {
     "SHA256SUMS": b"a" * 700,
@@ -31,18 +28,6 @@ FILES = {
 GRUB = Path("/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
 IPXE = Path("/usr/lib/ipxe/ipxe.iso")
 MEMTEST = Path("/usr/lib/memtest86+/memtest86+x64.iso")
-
-
-@pytest.fixture(params=["ext4", "exfat"])
-def stick(request: pytest.FixtureRequest) -> Iterator[loop.LoopMedium]:
-    with loop.medium(request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def ext4() -> Iterator[loop.LoopMedium]:
-    with loop.medium("ext4") as made:
-        yield made
 
 
 def export(stick: loop.LoopMedium, progress: Progress | None = None) -> None:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +16,6 @@ from pai_signer.domain.progress import Progress
 from pai_signer.domain.records import encode_record
 from pai_signer.domain.secret import Secret
 from pai_signer.errors import (
-    EXIT_CANNOT_TELL,
     EXIT_REFUSED,
     EXIT_WRONG,
     CustodyError,
@@ -27,6 +26,7 @@ from pai_signer.errors import (
 )
 from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import YES
+from tests.custody import EXIT_CODES
 from tests.workflows.backups import ANNA, Drawer, backed_up
 from tests.workflows.bench import (
     ShiftedClock,
@@ -36,17 +36,6 @@ from tests.workflows.bench import (
     run,
     secrets,
 )
-
-EXITS: Final = {
-    Outcome.WRONG_PASSPHRASE: EXIT_REFUSED,
-    Outcome.STALE: EXIT_REFUSED,
-    Outcome.SUPERSEDED_KEY: EXIT_REFUSED,
-    Outcome.OTHER_CUSTODIAN: EXIT_REFUSED,
-    Outcome.WRONG_KEY: EXIT_WRONG,
-    Outcome.DAMAGED: EXIT_WRONG,
-    Outcome.UNREADABLE: EXIT_CANNOT_TELL,
-    Outcome.EMPTY: EXIT_CANNOT_TELL,
-}
 
 
 @pytest.fixture
@@ -80,7 +69,7 @@ def failed(made: Drawer, outcome: Outcome) -> SignerError:
     assert {entry.event for entry in since} == {"backup.failed"}
     outcomes = {msgspec.convert(entry.facts, FailedFacts).outcome for entry in since}
     assert outcomes == {outcome}
-    assert error.value.exit_code == EXITS[outcome], error.value
+    assert error.value.exit_code == EXIT_CODES[outcome], error.value
     assert error.value.unchanged
     return error.value
 
