@@ -14,6 +14,8 @@ from typing import Final
 
 #: Read by ld.so(8) of glibc; musl always does so.
 BIND_NOW: Final = "LD_BIND_NOW"
+#: The interpreter that runs, proc(5). ``sys.executable`` is what some variables say it is.
+_INTERPRETER: Final = "/proc/self/exe"
 
 _bound_at_start: Final = sys.platform != "linux" or bool(os.environ.get(BIND_NOW))
 
@@ -31,6 +33,5 @@ def begin_bound(environ: Mapping[str, str] = os.environ) -> None:
     """
     if not is_bound():
         with suppress(OSError):
-            os.execve(  # noqa: S606 - the interpreter that runs, with its own arguments
-                sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environ, BIND_NOW: "1"}
-            )
+            # By the first argument the interpreter finds its environment, as it did before.
+            os.execve(_INTERPRETER, sys.orig_argv, {**environ, BIND_NOW: "1"})  # noqa: S606

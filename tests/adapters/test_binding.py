@@ -85,6 +85,25 @@ def test_the_program_begins_bound_with_what_it_was_given(tmp_path: Path) -> None
     ]
 
 
+def test_no_variable_says_which_program_begins(tmp_path: Path) -> None:
+    """``sys.executable`` is what these say; another program would get the passphrases."""
+    thief = tmp_path / "thief"
+    thief.write_text("#!/bin/sh\necho stolen\n")
+    thief.chmod(0o755)
+    code = "from pai_signer.adapters.binding import *; begin_bound(); print(is_bound())"
+    for name in ("PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**late_environment(), name: str(thief), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "stolen" not in done.stdout
+        assert done.stdout == "True\n", done.stderr
+
+
 def test_the_installed_command_begins_bound(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(BIND_NOW)
