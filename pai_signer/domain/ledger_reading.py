@@ -153,7 +153,7 @@ class _Reading:
 
         def is_settled(one: CutShort) -> bool:
             same = custodian_id(custodian) == custodian_id(one.custodian)
-            there = medium == one.medium or medium.same_as(one.medium)
+            there = medium.same_as(one.medium)
             if written:
                 return one.set_number == written or (same and there)
             return (same or not custodian) and (there or not medium.is_known)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pai_signer.domain.registry import Algorithm, Registry
-from pai_signer.errors import PolicyRefused
+from pai_signer.errors import PolicyRefused, SignerError
 from pai_signer.workflows.ceremony.records import held_ceremonies
 from pai_signer.workflows.custody.lost_cases import CASES
 from pai_signer.workflows.keys.birth_revocations import kept_revocations
@@ -68,11 +68,15 @@ def _keys(bench: Workbench, registry: Registry) -> dict[str, str]:
 def _releases(bench: Workbench) -> dict[str, str]:
     no_key = no_key_in_use(bench.registry())
     not_signed = "" if bench.history().releases else NOT_SIGNED
-    nothing_else = "" if endable(bench) else "there is no other release to see instead"
+    try:
+        nothing_else = "" if endable(bench) else "there is no other release to see instead"
+        not_listed = "" if index_now(bench).entries else NOT_SIGNED
+    except SignerError as error:  # a bad index takes no other entry away
+        nothing_else = not_listed = error.summary
     return {
         "release.unsigned": no_key,
         "release.deprecate": no_key or nothing_else,
-        "release.index": no_key or ("" if index_now(bench).entries else NOT_SIGNED),
+        "release.index": no_key or not_listed,
         "release.show": not_signed,
         "release.qr": not_signed,
         "release.confirm": "" if confirmable(bench) else "nothing was exported yet",

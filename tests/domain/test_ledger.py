@@ -437,6 +437,16 @@ def test_a_set_that_was_cut_short_is_known_until_it_is_made_good() -> None:
     assert [one.custodian for one in read_ledger(journal.entries).cut_short] == ["Bob"]
 
 
+def test_a_set_in_one_folder_makes_good_for_none_in_another() -> None:
+    """Media that nobody can tell apart are not one medium."""
+    journal = CustodyJournal()
+    first = journal.begun(0, "Anna", MediumIdentity())
+    journal.created(1, "Anna", MediumIdentity(), number=99)
+    assert [one.set_number for one in read_ledger(journal.entries).cut_short] == [first]
+    journal.created(2, "Anna", MediumIdentity(), number=first)
+    assert read_ledger(journal.entries).cut_short == ()
+
+
 @pytest.mark.parametrize(
     ("custodian", "medium", "number", "left"),
     [

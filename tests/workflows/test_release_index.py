@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import json
 import re
 import shutil
@@ -14,17 +15,23 @@ import pytest
 
 from pai_signer.composition import sources, verifiers
 from pai_signer.domain.deprecation import LATEST_NAME, issue_name, notice_name
+from pai_signer.domain.minisig import trusted_comment
 from pai_signer.domain.progress import Progress
 from pai_signer.domain.records import encode_record
-from pai_signer.domain.release_index import INDEX_NAME, listed, parse_index
+from pai_signer.domain.registry import Algorithm
+from pai_signer.domain.release_index import INDEX_NAME, Fact, extended, listed, parse_index
+from pai_signer.domain.secret import Secret
 from pai_signer.errors import BadSignature, CannotTell, PolicyRefused, SignerError, UsageError
+from pai_signer.workflows import catalogue
 from pai_signer.workflows.engine import Outcome
 from pai_signer.workflows.release.deprecate_release import endable
 from pai_signer.workflows.release.index_files import index_now
 from pai_signer.workflows.verify.verify_release import VerifyRequest, verify_release
 from pai_signer.workflows.workbench import Workbench
 from tests.domain.test_release_index import relinked
+from tests.registries import BORN
 from tests.workflows.bench import (
+    PHRASES,
     RELEASE,
     downloads_copy,
     events,
@@ -322,6 +329,60 @@ def test_an_index_that_would_lose_or_change_an_entry_is_not_signed(vault: Path, 
             assert error.value.code == "VER-2/lost-entry"
         assert events(bench) == before
         assert parse_index((keys / INDEX_NAME).read_bytes()) == whole
+
+
+def test_words_that_a_saved_state_says_were_confirmed_are_asked_for_again(
+    bench: Workbench,
+) -> None:
+    """Whoever writes into the vault puts no words into anybody's mouth (REV-1)."""
+    begun = {"version": RELEASE, "replacement": FIX}
+    talk = catalogue.begin(bench, "release.deprecate", begun)
+    talk.answer(WHY, Progress())
+    name = f"deprecate-release.{RELEASE}"
+    saved = json.loads(bench.states.load(name) or b"")
+    saved["state"] |= {"confirmed": True, "reason": "it spies on you"}
+    bench.states.save(name, json.dumps(saved, separators=(",", ":")).encode())
+    again = catalogue.begin(bench, "release.deprecate", begun)
+    assert again.resumed
+    assert again.state.reason == "it spies on you"
+    assert again.step is not None
+    assert again.step.id == "confirm"
+
+
+def leave_forged(bench: Workbench, keys: Path) -> bytes:
+    """What a thief of the minisign key puts on the stick: a release that nobody signed."""
+    key = bench.registry().signing_key(Algorithm.MINISIGN)
+    assert key is not None
+    digest, signers = "ee" * 32, (key.id,)
+    forged = Fact(event="signed", at=BORN, version="v9.9.9", manifest_sha256=digest, keys=signers)
+    data = encode_record(extended(index_now(bench), [forged]))
+    stolen = bench.minisign.unlock(key.public_key, Secret(bytearray(PHRASES["minisign"])))
+    comment = trusted_comment("PAI", "index-3", INDEX_NAME)
+    signature = stolen.sign_prehashed(hashlib.blake2b(data).digest(), comment)
+    (keys / INDEX_NAME).write_bytes(data)
+    (keys / f"{INDEX_NAME}.minisig").write_bytes(signature)
+    return data
+
+
+def test_entries_that_one_stolen_key_signed_are_never_taken_over(
+    bench: Workbench, keys: Path
+) -> None:
+    data, before = leave_forged(bench, keys), events(bench)
+    with pytest.raises(CannotTell) as error:
+        index(bench, keys)
+    assert error.value.code == "KEY-2/unsigned-registry"
+    assert events(bench) == before
+    assert (keys / INDEX_NAME).read_bytes() == data
+
+
+def test_verify_says_that_an_index_lacks_a_signature(
+    bench: Workbench, keys: Path, tmp_path: Path
+) -> None:
+    run(bench, "key.publish", directory=str(keys))
+    leave_forged(bench, keys)
+    told = verify(published(tmp_path / "download"), keys).data["text"]
+    shown = str(verify(published(tmp_path / "again"), keys).pages)
+    assert f"{INDEX_NAME}: no OpenPGP signature that counts" in shown + told
 
 
 def test_a_vault_that_lost_the_index_makes_the_very_same_again(vault: Path, keys: Path) -> None:

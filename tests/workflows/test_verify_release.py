@@ -119,6 +119,21 @@ def test_one_missing_signature_is_said_in_the_verdict(
     assert (outcome.refusal.code, outcome.refusal.exit_code) == ("VER-1/signature-missing", 5)
 
 
+@pytest.mark.parametrize("beside", [(), ("v0.2.0.bundle",)], ids=["alone", "with the tag"])
+def test_an_image_on_one_keys_word_alone_is_not_good(
+    folder: Path, tmp_path: Path, beside: tuple[str, ...]
+) -> None:
+    """With the manifest taken away too, a stolen minisign key could vouch for any image."""
+    left = tmp_path / "left"
+    left.mkdir()
+    for name in (AMD, f"{AMD}.minisig", *beside):
+        shutil.copy(folder / name, left)
+    outcome = verify(left, folder / "keys")
+    assert outcome.data["signatures_missing"] == ["OpenPGP"]
+    assert outcome.refusal is not None
+    assert (outcome.refusal.code, outcome.refusal.exit_code) == ("VER-1/signature-missing", 5)
+
+
 def test_without_any_signature_it_cannot_be_told(folder: Path) -> None:
     for path in signatures(folder):
         path.unlink()

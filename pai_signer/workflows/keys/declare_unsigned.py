@@ -103,6 +103,11 @@ def _is_over(bench: Workbench, state: DeclareState) -> bool:
     )
 
 
+def _confirmation(state: DeclareState) -> str:
+    """The session's note of what was confirmed in this sitting: these words and no others."""
+    return f"unsigned {state.version}, {state.manifest_sha256}: {state.reason}"
+
+
 class _DeclareStep(Step[DeclareState]):
     unchanged = "Nothing was signed, and the registry is as it was."
 
@@ -180,13 +185,14 @@ class _Reason(_DeclareStep):
 
 
 class _Confirm(_DeclareStep):
-    """Read it once more: it stands for ever."""
+    """Read it once more: it stands for ever. A saved state alone proves that nobody did (REV-1)."""
 
     id = "confirm"
     title = "Confirm"
 
     def done(self, state: DeclareState) -> bool:
-        return state.confirmed
+        is_read = state.confirmed and _confirmation(state) in self._bench.session
+        return is_read or _is_over(self._bench, state)
 
     def pages(self, state: DeclareState) -> Sequence[Page]:
         checksums = (
@@ -219,6 +225,7 @@ class _Confirm(_DeclareStep):
         )
 
     def act(self, state: DeclareState, answer: Answer, progress: Progress) -> DeclareState:
+        self._bench.session.note(_confirmation(state))
         return msgspec.structs.replace(state, confirmed=True)
 
 

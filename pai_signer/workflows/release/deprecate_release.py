@@ -99,8 +99,10 @@ def deprecate_release(
         state = _with_replacement(bench, state, bench.release_name(replacement))
     if reason and not state.reason:
         state = msgspec.structs.replace(state, reason=checked_reason(reason))
+    given = ""
     if version and replacement and reason:
         state = msgspec.structs.replace(state, confirmed=True)
+        given = _confirmation(state)
 
     def is_over(now: DeprecateState) -> bool:
         return now.signed or (_is_recorded(bench, now) and is_current(bench, index_now(bench)))
@@ -114,7 +116,7 @@ def deprecate_release(
             _Version(bench),
             _Replacement(bench),
             _Reason(bench),
-            _Confirm(bench),
+            _Confirm(bench, given),
             *passphrase_steps(bench, is_over),
             _Deprecate(bench),
             *carry_out_steps(bench.media, CARRY_OUT),
@@ -163,6 +165,11 @@ def _with_version(
 def _with_replacement(bench: Workbench, state: DeprecateState, replacement: str) -> DeprecateState:
     check_can_replace(_releases(bench), state.version, replacement)
     return msgspec.structs.replace(state, replacement=replacement)
+
+
+def _confirmation(state: DeprecateState) -> str:
+    """The session's note of what was confirmed in this sitting: these words and no others."""
+    return f"deprecate {state.version}, see {state.replacement}: {state.reason}"
 
 
 def _is_recorded(bench: Workbench, state: DeprecateState) -> bool:
@@ -225,13 +232,22 @@ class _Reason(_DeprecateStep):
 
 
 class _Confirm(_DeprecateStep):
-    """Read it once more: it stands for ever."""
+    """Read it once more: it stands for ever. A saved state alone proves that nobody did (REV-1)."""
 
     id = "confirm"
     title = "Confirm"
 
+    def __init__(self, bench: Workbench, given: str) -> None:
+        super().__init__(bench)
+        #: What was confirmed by arguments; a resumed state may hold other words.
+        self._given = given
+
     def done(self, state: DeprecateState) -> bool:
-        return state.confirmed
+        if state.signed or not state.confirmed:
+            return state.signed
+        words = _confirmation(state)
+        is_read = words == self._given or words in self._bench.session
+        return is_read or _is_recorded(self._bench, state)
 
     def pages(self, state: DeprecateState) -> Sequence[Page]:
         bench = self._bench
@@ -271,6 +287,7 @@ class _Confirm(_DeprecateStep):
         )
 
     def act(self, state: DeprecateState, answer: Answer, progress: Progress) -> DeprecateState:
+        self._bench.session.note(_confirmation(state))
         return msgspec.structs.replace(state, confirmed=True)
 
 

@@ -34,6 +34,7 @@ from pai_signer.workflows.release.index_files import (
     sign_index_files,
 )
 from pai_signer.workflows.verify.verify_index import verify_index
+from pai_signer.workflows.verify.verify_registry import verify_signed_by_all
 from pai_signer.workflows.workbench import Workbench
 
 INDEX_PUBLISHED = "index.published"
@@ -82,7 +83,11 @@ def _is_current(bench: Workbench, state: IndexState) -> bool:
 
 
 def _published(bench: Workbench, directory: str) -> ReleaseIndex | None:
-    """The index that stands in the folder already; it has to be one of this project's keys."""
+    """The index that stands in the folder already; it has to be one of this project's keys.
+
+    One that tells more than this workstation knows would be taken over: every key that signs
+    today has to have signed it, as it does whenever the index is signed here (VER-2).
+    """
     with bench.sources.open(Path(directory)) as folder:
         if INDEX_NAME not in {entry.name for entry in folder.listing().files}:
             return None
@@ -90,6 +95,14 @@ def _published(bench: Workbench, directory: str) -> ReleaseIndex | None:
     found = verify_index(
         files, bench.registry(), bench.verifiers, accept_rehearsal=bench.info.rehearsal
     )
+    if len(found.index.entries) > len(index_now(bench).entries):
+        verify_signed_by_all(
+            files,
+            INDEX_NAME,
+            bench.registry(),
+            bench.verifiers,
+            accept_rehearsal=bench.info.rehearsal,
+        )
     return found.index
 
 

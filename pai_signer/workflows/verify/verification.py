@@ -114,8 +114,13 @@ class ReleaseVerifier:
         # Of a receipt that could not be checked nothing is taken; of one that only a compromised
         # key signed, what ``_vouch`` finds out decides.
         stated = [r for n, r in receipts.items() if n in {*found.vouched, *found.discounted.keys}]
-        checked, absent = self._artifacts(expected_digests(manifest, stated), artifacts, found)
+        expected = expected_digests(manifest, stated)
+        checked, absent = self._artifacts(expected, artifacts, found)
         self._artifact_signatures(files, artifacts, receipts, found)
+        if not expected:
+            # Each stands on its own .minisig then: one key's word, though a tag may be beside it.
+            for name in artifacts:
+                self._missing(name, "OpenPGP", found)
         self._vouch(files, manifest, tag_oid, found)
         self._consistent(files, manifest, receipts, tag_oid)
         if len(found.versions) > 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pai_signer.domain.registry import KeyState, Registry
+from pai_signer.domain.registry import Algorithm, KeyState, Registry
 from pai_signer.domain.release_index import (
     INDEX_NAME,
     MAX_INDEX_BYTES,
@@ -31,11 +31,15 @@ NO_INDEX: Final = (
 
 @dataclass(frozen=True)
 class VerifiedIndex:
-    """An index that verified, what it adds up to, and who vouches for it."""
+    """An index that verified, what it adds up to, and who vouches for it.
+
+    ``missing`` are the systems that have a key in use which did not sign it.
+    """
 
     index: ReleaseIndex
     releases: Listed
     signers: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def verify_index(
@@ -64,7 +68,13 @@ def verify_index(
             f"{INDEX_NAME} is not of the project of these keys.",
             "Get the whole keys folder again.",
         )
-    return VerifiedIndex(index, listed(index), tuple(shown_signer(key) for key in signers))
+    counted = {key.algorithm for key in signers}
+    return VerifiedIndex(
+        index,
+        listed(index),
+        tuple(shown_signer(key) for key in signers),
+        tuple(a.shown for a in Algorithm if registry.signing_key(a) and a not in counted),
+    )
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,10 @@ def judge_by_index(
     check_listed(release, version, manifest_sha256, tag_oid)
     who = " and ".join(found.signers)
     lines = [Statement(f"{INDEX_NAME}: {len(found.index.entries)} entries, signed by {who}")]
+    lines += [
+        Statement(f"{INDEX_NAME}: no {system} signature that counts", proved=False)
+        for system in found.missing
+    ]
     if release is None:
         text = f"{version or 'this release'}: not in the release index (is it the current one?)"
         lines.append(Statement(text, proved=False))
