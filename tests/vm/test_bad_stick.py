@@ -12,22 +12,24 @@ from tests.vm import machine
 from tests.vm.bench import Bench
 from tests.vm.jobs import BACKUP, EXPORT, Job
 from tests.vm.kernel import MOUNT_POINT
-from tests.vm.sticks import Filesystem
+from tests.vm.sticks import EXT4, Filesystem
 
 #: From the moment on at which it turns bad, a stick of device-mapper's; what has to be said.
 _FLAKEY: Final = "0 $SECTORS flakey $STICK 0 0 1 1 {}\n"
 BAD: Final = {
     "drops what is written": (_FLAKEY.format("drop_writes"), "EXP-2/read-back"),
     "fails to write": (_FLAKEY.format("error_writes"), "EXP-2/gone"),
-    # The most sold lie: more sectors than flash. The lower half is stored, and full (``_FILL``).
+    # The most sold lie: more sectors than flash. What the lower half can hold is stored.
     "has half its size": (
         "0 $HALF linear $STICK 0\n$HALF $((SECTORS - HALF)) zero\n",
         "EXP-2/read-back",
     ),
 }
-#: Shell: nothing is free in the lower half, wherever this filesystem likes to put its files:
-#: fill all of it, then remove each file that lies wholly in the upper half (in sectors).
-_FILL: Final = """n=0
+#: Shell: more than half is full. FAT32 and exFAT put what comes next behind it.
+_FILL_FROM_BELOW: Final = "dd if=/dev/zero of=filler bs=1M count=40 status=none; sync; cd /\n"
+#: Shell, for ext4, which puts files anywhere: fill all of it, then remove each file that lies
+#: wholly in the upper half (in sectors), so that nothing is free in the lower.
+_FILL_LOWER_HALF: Final = """n=0
 while dd if=/dev/zero of=filler$n bs=1M count=1 status=none 2>/dev/null; do n=$((n + 1)); done
 sync
 for file in filler*; do
@@ -42,10 +44,11 @@ sync; cd /
 def turning_bad(filesystem: Filesystem, table: str) -> str:
     """Shell: a stick that was good when it was mounted, half full, and now is not."""
     mount = filesystem.mount("/dev/dm-0")
+    fill = _FILL_LOWER_HALF if filesystem is EXT4 else _FILL_FROM_BELOW
     return f"""
         SECTORS=$(blockdev --getsz $STICK); HALF=$((SECTORS / 2))
         echo "0 $SECTORS linear $STICK 0" | dmsetup create liar --noudevsync --noudevrules
-        {mount}cd {MOUNT_POINT}; {_FILL}        printf '%s' "{table}" | dmsetup load liar
+        {mount}cd {MOUNT_POINT}; {fill}        printf '%s' "{table}" | dmsetup load liar
         dmsetup resume liar --noudevsync --noudevrules
     """
 
