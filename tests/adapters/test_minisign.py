@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -125,7 +126,9 @@ def test_stock_minisign_reads_our_public_key_file_and_shows_the_same_id(tmp_path
         (tmp_path / "f.minisig").write_bytes(weak_signature())
         told = stock("-Vm", tmp_path / "f", "-p", tmp_path / "k.pub")
         if key_id != parse_signature(weak_signature()).key_id:
-            assert f"key id in the public key is {key.shown_id}\n".encode() in told.stderr
+            # minisign 0.12 pads it with zeros; 0.11 does not.
+            shown = f"key id in the public key is 0*{key.shown_id}\n".encode()
+            assert re.search(shown, told.stderr)
         else:
             assert b"Signature verification failed" in told.stderr
 

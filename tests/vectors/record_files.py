@@ -153,7 +153,7 @@ CUSTODY: Final = (
         FormatError,
         ("other-project", "CUS-1/manifest", "not of a backup of PAI", replaced(b"# PAI", b"# PIA")),
         ("without-heading", "CUS-1/manifest", "not of a backup", without_line(0)),
-        ("of-a-rehearsal", "SIG-1/not-canonical", "another form", lambda d: d.replace(b"release\n", b"release\n# REHEARSAL: practice keys; this backs up nothing\n")),
+        ("of-a-rehearsal", "CUS-1/manifest", "backup of a REHEARSAL", lambda d: d.replace(b"release\n", b"release\n# REHEARSAL: practice keys; this backs up nothing\n")),
         ("stranger-listed", "CUS-1/manifest", "lists zzz.sh", appended(b"a" * 64 + b"  zzz.sh\n")),
         ("itself-listed", "CUS-1/manifest", "lists MANIFEST.txt", replaced(b"release\n", b"release\n" + b"a" * 64 + b"  MANIFEST.txt\n")),
         ("not-sorted", "SIG-1/not-canonical", "not sorted", lines_swapped(1, 2)),
