@@ -34,4 +34,6 @@ def begin_bound(environ: Mapping[str, str] = os.environ) -> None:
     if not is_bound():
         with suppress(OSError):
             # By the first argument the interpreter finds its environment, as it did before.
-            os.execve(_INTERPRETER, sys.orig_argv, {**environ, BIND_NOW: "1"})  # noqa: S606
+            os.execve(  # noqa: S606 - no shell: the interpreter that runs, its own arguments
+                _INTERPRETER, sys.orig_argv, {**environ, BIND_NOW: "1"}
+            )

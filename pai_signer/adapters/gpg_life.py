@@ -53,7 +53,7 @@ class GpgLife:
         with vault_home(self._home) as home:
             before = commands.listed(home, fingerprint)
             self._check_changeable(home, before.primary)
-            self._expiring(before, until)
+            self._expiring(before, until)  # a date that is no good is refused before any work
             with working_copy(home, fingerprint) as copy:
                 due = _due([before.primary], until)
                 for key in due:

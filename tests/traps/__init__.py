@@ -18,9 +18,3 @@ from tests.traps.textual import TEXTUAL
 __all__ = ["TRAPS", "Guard", "Trap"]
 
 TRAPS: Final = (*MINISIGN, *GPG, *GPG_BACKUP, *MEDIA, *TEXTUAL, *PYTHON)
-
-#: Traps of what the program does not do yet: they want a test on the day it does.
-WAITING: Final = {
-    "an old backup restores without revocations and ownertrust": "backups (CUS-1)",
-    "a new passphrase does not reach the copies": "backups (CUS-1)",
-}
